@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a configuration says, once read: plain data between the half that reads (conf-files, ini, conf-table, load,
+ * validate) and the half that writes (emit-*, unit-writer, json). Loading fills it, validate completes it (derived
+ * names, MACs, references), emitters only read it. After validate every string that is not said to be NULL-able is set
+ * and legal, so emitters assert and never check.
+ *
+ * All strings and arrays belong to the Model and live until model_free(). */
+
+#include "parse-value.h"
+
+typedef struct VM VM;
+typedef struct Switch Switch;
+typedef struct System System;
+typedef struct Lab Lab;
+
+/* Where something was said. file is interned in the Model, as the path that the user would open. */
+typedef struct Origin {
+        const char *file;
+        unsigned line;
+} Origin;
+
+/* A message about one object, "host1.conf:7: Memory=lots is not a size"; the file as a path. */
+typedef struct Problem {
+        Origin origin;
+        char *text; /* without the origin */
+} Problem;
+
+/* A line of [Unit], [Service] or [Install] below an object: goes into the unit as it is, in the order written. */
+typedef struct Passthrough {
+        const char *section; /* "Unit", "Service" or "Install" */
+        char *key;
+        char *value; /* raw: systemd's own quoting and specifiers, may be empty (a reset) */
+        Origin origin;
+} Passthrough;
+
+typedef struct PassthroughList {
+        Passthrough *items;
+        size_t n;
+} PassthroughList;
+
+typedef enum Accelerator { ACCELERATOR_AUTO, ACCELERATOR_KVM, ACCELERATOR_TCG, _ACCELERATOR_MAX } Accelerator;
+typedef enum Display { DISPLAY_NONE, _DISPLAY_MAX } Display;
+typedef enum Ready { READY_RUNNING, READY_ADDRESS, _READY_MAX } Ready;
+typedef enum DiskMode { DISK_OVERLAY, DISK_PERSISTENT, DISK_EPHEMERAL, DISK_READONLY, _DISK_MODE_MAX } DiskMode;
+typedef enum DiskFormat { DISK_RAW, DISK_QCOW2, _DISK_FORMAT_MAX } DiskFormat;
+typedef enum MACPolicy { MAC_DERIVED, MAC_FIXED, MAC_RANDOM, _MAC_POLICY_MAX } MACPolicy;
+
+const char *accelerator_to_string(Accelerator v);
+int accelerator_from_string(const char *s);
+const char *display_to_string(Display v);
+int display_from_string(const char *s);
+const char *ready_to_string(Ready v);
+int ready_from_string(const char *s);
+const char *disk_mode_to_string(DiskMode v);
+int disk_mode_from_string(const char *s);
+const char *disk_format_to_string(DiskFormat v);
+int disk_format_from_string(const char *s);
+
+/* [Interface]: a NIC of the VM and the tap behind it. Exactly one of network and a foreign bridge. */
+typedef struct Interface {
+        Origin origin;
+        unsigned index;       /* 0, 1, ... in the order written */
+        char *switch_name;    /* Switch=, NULL when bridge is set */
+        Switch *network;      /* the switch of that name, set by validate */
+        char *bridge;         /* Bridge=: a bridge that somebody else makes; NULL when network is set */
+        char *tap;            /* Tap=, else derived from VM and index; at most 15 bytes */
+        char *model;          /* Model=: "virtio" or a QEMU NIC model */
+        MACPolicy mac_policy;
+        struct ether_addr mac; /* unless MAC_RANDOM */
+        IPAddress *addresses; /* Address=: static addresses of the guest, no prefix */
+        size_t n_addresses;
+        bool isolated;        /* Isolated=: frames to other isolated ports are not forwarded */
+        unsigned mtu;         /* MTU=, 0: the bridge's */
+} Interface;
+
+typedef struct Disk {
+        Origin origin;
+        unsigned index;
+        char *image;          /* Image=, absolute */
+        DiskMode mode;
+        DiskFormat format;    /* of the image; from its name's ending unless Format= says it */
+        bool format_set;
+        uint64_t size;        /* Size=: of the overlay, bytes; 0: the image's */
+        char *bus;            /* Bus=: "virtio", "ide", "scsi", "nvme", ... */
+} Disk;
+
+struct VM {
+        char *name;
+        Origin origin;        /* of the [VM] line */
+        char *user;           /* "qnet-host1", or with a digest: a user name of at most 31 bytes */
+        Problem *problems;    /* any: the unit says them and fails at start */
+        size_t n_problems;
+
+        char *system_name;    /* System=, NULL-able */
+        System *system;
+        char *lab_name;       /* Lab=, NULL-able */
+        Lab *lab;
+        bool autostart;
+
+        char *description;    /* NULL-able */
+        char *architecture;   /* "x86_64": qemu-system-x86_64 */
+        char *machine;        /* "q35" */
+        char *cpu;            /* NULL: QEMU's default */
+        unsigned cpus;
+        uint64_t memory;      /* bytes */
+        Accelerator accelerator;
+        char *kernel;         /* absolute, NULL-able */
+        char *initrd;         /* absolute, NULL-able */
+        char *kernel_command_line; /* NULL-able; kernel is set then */
+        Display display;
+        char **extra_args;    /* strv: each one argv element of QEMU */
+        Ready ready;
+        usec_t ready_timeout; /* microseconds */
+        usec_t stop_timeout;  /* until a guest that ignores the power-down is stopped by signal */
+
+        Interface *interfaces;
+        size_t n_interfaces;
+        Disk *disks;
+        size_t n_disks;
+        PassthroughList passthrough;
+};
+
+struct Switch {
+        char *name;
+        Origin origin;
+        Problem *problems;
+        size_t n_problems;
+        char *bridge;         /* interface name: the switch's, or with a digest if that is too long */
+        char *lab_name;       /* NULL-able */
+        Lab *lab;
+        bool autostart;
+        IPAddress *addresses; /* of the host on the bridge, with prefix */
+        size_t n_addresses;
+        bool dhcp;
+        IPAddress dhcp_first, dhcp_last; /* with dhcp */
+        usec_t dhcp_lease;    /* microseconds */
+        unsigned mtu;         /* 0: the kernel's default */
+        PassthroughList passthrough;
+};
+
+/* [System] is only replayed into its VMs while loading; what is left of it here serves --json. */
+struct System {
+        char *name;
+        Origin origin;
+};
+
+struct Lab {
+        char *name;
+        Origin origin;        /* file NULL when only joined by Lab=, never opened as [Lab NAME] */
+        char *description;    /* NULL-able */
+        bool autostart;
+        PassthroughList passthrough;
+};
+
+typedef struct Reaper {
+        char **kill_logs;     /* strv: besides the built-in one */
+        usec_t hold_off;
+        PassthroughList passthrough;
+} Reaper;
+
+typedef struct Model {
+        /* sorted by name, so that output does not depend on the order of files */
+        VM **vms;
+        size_t n_vms;
+        Switch **switches;
+        size_t n_switches;
+        System **systems;
+        size_t n_systems;
+        Lab **labs;
+        size_t n_labs;
+        Reaper reaper;
+        char **files;         /* strv: every file read, for SourcePath= and --json */
+        unsigned n_errors;    /* logged so far, of whatever object */
+        unsigned n_warnings;
+} Model;
+
+Model *model_free(Model *m); /* always NULL */
