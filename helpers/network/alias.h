@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The link alias (IFLA_IFALIAS) is qnet's only record of what a link is for; it lives and dies with the link:
+ *
+ *     tap      qnet:vm=NAME mac=52:54:00:aa:bb:cc    the MAC is that of the guest's NIC; missing until it is known
+ *     bridge   qnet:switch=NAME
+ *
+ * Further " key=value" words are ignored. An alias without the "qnet:" prefix is somebody else's. Only those with
+ * CAP_NET_ADMIN can set one, but an administrator's hand is not ours: what is not of this form is foreign. */
+
+#include "parse-value.h"
+
+#define ALIAS_SIZE 256 /* linux/if.h IFALIASZ, with the final NUL */
+
+typedef enum AliasKind {
+        ALIAS_FOREIGN, /* none, not ours, or not understood */
+        ALIAS_TAP,
+        ALIAS_SWITCH,
+} AliasKind;
+
+typedef struct Alias {
+        AliasKind kind;
+        bool has_mac;
+        struct ether_addr mac;
+        char name[NAME_LENGTH_MAX + 1]; /* of the VM or of the switch */
+} Alias;
+
+/* 0; -ENOENT without our prefix (also NULL), -EINVAL with it but not of the form: *ret is then all zero, which is foreign. */
+int alias_parse(const char *text, Alias *ret);
+const char *alias_format(
+                const Alias *alias, char buf[static ALIAS_SIZE]); /* of a tap or a switch; returns buf */

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Links over rtnetlink(7): look one up, list, change, make a bridge, delete. The attributes are those of linux/if_link.h
+ * and linux/if_tun.h. A link is changed in one message, so that nobody sees half of it. */
+
+#include <linux/if_tun.h>
+
+#include "nl-util.h"
+
+static const struct nla_policy link_policy[IFLA_MAX + 1] = {
+        [IFLA_IFNAME] = { .type = NLA_STRING, .minlen = 1, .maxlen = IFNAMSIZ },
+        [IFLA_IFALIAS] = { .type = NLA_STRING, .maxlen = ALIAS_SIZE },
+        [IFLA_MTU] = { .type = NLA_U32 },
+        [IFLA_MASTER] = { .type = NLA_U32 },
+        [IFLA_LINKINFO] = { .type = NLA_NESTED },
+};
+static const struct nla_policy info_policy[IFLA_INFO_MAX + 1] = {
+        [IFLA_INFO_KIND] = { .type = NLA_STRING },
+        [IFLA_INFO_DATA] = { .type = NLA_NESTED },
+        [IFLA_INFO_SLAVE_KIND] = { .type = NLA_STRING },
+        [IFLA_INFO_SLAVE_DATA] = { .type = NLA_NESTED },
+};
+static const struct nla_policy tun_policy[IFLA_TUN_MAX + 1] = {
+        [IFLA_TUN_TYPE] = { .type = NLA_U8 },
+        [IFLA_TUN_OWNER] = { .type = NLA_U32 },
+        [IFLA_TUN_GROUP] = { .type = NLA_U32 },
+        [IFLA_TUN_MULTI_QUEUE] = { .type = NLA_U8 },
+};
+static const struct nla_policy port_policy[IFLA_BRPORT_MAX + 1] = {
+        [IFLA_BRPORT_ISOLATED] = { .type = NLA_U8 },
+};
+
+/* libnl's NLA_STRING does not insist on a final NUL */
+static void copy_string(char *to, size_t size, struct nlattr *a) {
+        size_t n = strnlen(nla_data(a), MIN((size_t) nla_len(a), size - 1));
+
+        memcpy(to, nla_data(a), n);
+        to[n] = '\0';
+}
+
+static bool attribute_is(struct nlattr *a, const char *word) {
+        size_t n = strlen(word);
+        return a && (size_t) nla_len(a) >= n && strnlen(nla_data(a), (size_t) nla_len(a)) == n &&
+               memcmp(nla_data(a), word, n) == 0;
+}
+
+static int parse_tun(struct nlattr *data, Link *link) {
+        struct nlattr *tb[IFLA_TUN_MAX + 1];
+
+        if (nla_parse_nested(tb, IFLA_TUN_MAX, data, tun_policy) < 0)
+                return -EBADMSG;
+        link->is_tap = tb[IFLA_TUN_TYPE] && nla_get_u8(tb[IFLA_TUN_TYPE]) == IFF_TAP;
+        link->multi_queue = tb[IFLA_TUN_MULTI_QUEUE] && nla_get_u8(tb[IFLA_TUN_MULTI_QUEUE]);
+        if (tb[IFLA_TUN_OWNER])
+                link->owner = nla_get_u32(tb[IFLA_TUN_OWNER]);
+        if (tb[IFLA_TUN_GROUP])
+                link->group = nla_get_u32(tb[IFLA_TUN_GROUP]);
+        return 0;
+}
+
+static int parse_port(struct nlattr *data, Link *link) {
+        struct nlattr *tb[IFLA_BRPORT_MAX + 1];
+
+        if (nla_parse_nested(tb, IFLA_BRPORT_MAX, data, port_policy) < 0)
+                return -EBADMSG;
+        link->isolated = tb[IFLA_BRPORT_ISOLATED] && nla_get_u8(tb[IFLA_BRPORT_ISOLATED]);
+        return 0;
+}
+
+static int parse_info(struct nlattr *info, Link *link) {
+        struct nlattr *tb[IFLA_INFO_MAX + 1];
+        int r;
+
+        if (nla_parse_nested(tb, IFLA_INFO_MAX, info, info_policy) < 0)
+                return -EBADMSG;
+        if (tb[IFLA_INFO_KIND])
+                copy_string(link->kind, sizeof(link->kind), tb[IFLA_INFO_KIND]);
+        if (streq(link->kind, "tun") && tb[IFLA_INFO_DATA]) {
+                r = parse_tun(tb[IFLA_INFO_DATA], link);
+                if (r < 0)
+                        return r;
+        }
+        if (attribute_is(tb[IFLA_INFO_SLAVE_KIND], "bridge") && tb[IFLA_INFO_SLAVE_DATA])
+                return parse_port(tb[IFLA_INFO_SLAVE_DATA], link);
+        return 0;
+}
+
+int link_from_message(struct nlmsghdr *h, Link *ret) {
+        Link link = { .owner = (uid_t) -1, .group = (gid_t) -1 };
+        struct nlattr *tb[IFLA_MAX + 1];
+        const struct ifinfomsg *ifi;
+        int r;
+
+        if (h->nlmsg_type != RTM_NEWLINK)
+                return -ENOENT;
+        r = message_parse(h, sizeof(*ifi), tb, IFLA_MAX, link_policy);
+        if (r < 0)
+                return r;
+        ifi = nlmsg_data(h);
+        if (ifi->ifi_family != AF_UNSPEC)
+                return -ENOENT;
+        if (ifi->ifi_index <= 0 || !tb[IFLA_IFNAME])
+                return -EBADMSG;
+
+        link.ifindex = ifi->ifi_index;
+        link.flags = ifi->ifi_flags;
+        copy_string(link.name, sizeof(link.name), tb[IFLA_IFNAME]);
+        if (tb[IFLA_MTU])
+                link.mtu = nla_get_u32(tb[IFLA_MTU]);
+        if (tb[IFLA_MASTER])
+                link.master = (int) nla_get_u32(tb[IFLA_MASTER]);
+        if (tb[IFLA_ADDRESS] && nla_len(tb[IFLA_ADDRESS]) == (int) sizeof(link.mac)) {
+                memcpy(&link.mac, nla_data(tb[IFLA_ADDRESS]), sizeof(link.mac));
+                link.has_mac = true;
+        }
+        if (tb[IFLA_IFALIAS]) {
+                copy_string(link.alias_text, sizeof(link.alias_text), tb[IFLA_IFALIAS]);
+                (void) alias_parse(link.alias_text, &link.alias); /* else foreign, as the header says */
+        }
+        if (tb[IFLA_LINKINFO]) {
+                r = parse_info(tb[IFLA_LINKINFO], &link);
+                if (r < 0)
+                        return r;
+        }
+        *ret = link;
+        return 0;
+}
+
+static int take_link(struct nlmsghdr *h, void *userdata) {
+        int r = link_from_message(h, userdata);
+        return r == -ENOENT ? 0 : r;
+}
+
+static int get_link(Rtnl *rtnl, int ifindex, const char *name, Link *ret) {
+        struct ifinfomsg ifi = { .ifi_index = ifindex };
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_GETLINK, 0, &ifi, sizeof(ifi));
+        Link link = { 0 };
+        int r;
+
+        if (!m)
+                return -ENOMEM;
+        if (name)
+                NLA_PUT_STRING(m, IFLA_IFNAME, name);
+        NLA_PUT_U32(m, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+        r = rtnl_call(rtnl, m, take_link, &link);
+        if (r < 0)
+                return r;
+        if (link.ifindex == 0)
+                return -EBADMSG;
+        *ret = link;
+        return 0;
+
+nla_put_failure:
+        return -EMSGSIZE;
+}
+
+int link_get(Rtnl *rtnl, int ifindex, Link *ret) {
+        if (ifindex <= 0)
+                return -ENODEV;
+        return get_link(rtnl, ifindex, NULL, ret);
+}
+
+int link_get_by_name(Rtnl *rtnl, const char *name, Link *ret) {
+        if (strlen(name) >= IFNAMSIZ)
+                return -ENODEV;
+        return get_link(rtnl, 0, name, ret);
+}
+
+typedef struct LinkDump {
+        const LinkFilter *filter;
+        List list;
+} LinkDump;
+
+static int dump_link(struct nlmsghdr *h, void *userdata) {
+        LinkDump *dump = userdata;
+        Link link;
+        int r;
+
+        r = link_from_message(h, &link);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        if ((dump->filter->kind && !streq(dump->filter->kind, link.kind)) ||
+                        (dump->filter->master > 0 && dump->filter->master != link.master) ||
+                        (dump->filter->alias != ALIAS_FOREIGN && dump->filter->alias != link.alias.kind))
+                return 0;
+        return list_append(&dump->list, &link, sizeof(link));
+}
+
+static int dump_links(Rtnl *rtnl, LinkDump *dump) {
+        struct ifinfomsg ifi = { 0 };
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_GETLINK, NLM_F_DUMP, &ifi, sizeof(ifi));
+        struct nlattr *info;
+
+        if (!m)
+                return -ENOMEM;
+        NLA_PUT_U32(m, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+        if (dump->filter->master > 0)
+                NLA_PUT_U32(m, IFLA_MASTER, (uint32_t) dump->filter->master);
+        if (dump->filter->kind) {
+                info = nla_nest_start(m, IFLA_LINKINFO);
+                if (!info)
+                        goto nla_put_failure;
+                NLA_PUT_STRING(m, IFLA_INFO_KIND, dump->filter->kind);
+                nla_nest_end(m, info);
+        }
+        dump->list.n = 0;
+        return rtnl_call(rtnl, m, dump_link, dump);
+
+nla_put_failure:
+        return -EMSGSIZE;
+}
+
+int link_list(Rtnl *rtnl, const LinkFilter *filter, Link **ret, size_t *ret_n) {
+        LinkDump dump = { .filter = filter };
+        int r = -EINTR;
+
+        for (unsigned i = 0; i < DUMP_TRIES && r == -EINTR; i++)
+                r = dump_links(rtnl, &dump);
+        if (r < 0) {
+                list_done(&dump.list);
+                return r == -EINTR ? -EAGAIN : r;
+        }
+        *ret = dump.list.items;
+        *ret_n = dump.list.n;
+        return 0;
+}
+
+static int put_no_autoconf(struct nl_msg *m) {
+        struct nlattr *spec, *inet6;
+
+        spec = nla_nest_start(m, IFLA_AF_SPEC);
+        inet6 = spec ? nla_nest_start(m, AF_INET6) : NULL;
+        if (!inet6)
+                goto nla_put_failure;
+        NLA_PUT_U8(m, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+        nla_nest_end(m, inet6);
+        nla_nest_end(m, spec);
+        return 0;
+
+nla_put_failure:
+        return -EMSGSIZE;
+}
+
+static int set_link(Rtnl *rtnl, const LinkChange *change, bool no_ipv6_autoconf) {
+        struct ifinfomsg ifi = { .ifi_index = change->ifindex };
+        _cleanup_nl_msg_ struct nl_msg *m = NULL;
+
+        if (change->up)
+                ifi.ifi_flags = ifi.ifi_change = IFF_UP;
+        m = message_new(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+        if (!m)
+                return -ENOMEM;
+        if (change->alias)
+                NLA_PUT(m, IFLA_IFALIAS, (int) strlen(change->alias), change->alias);
+        if (change->mac)
+                NLA_PUT(m, IFLA_ADDRESS, sizeof(*change->mac), change->mac);
+        if (change->mtu > 0)
+                NLA_PUT_U32(m, IFLA_MTU, change->mtu);
+        if (change->master > 0)
+                NLA_PUT_U32(m, IFLA_MASTER, (uint32_t) change->master);
+        if (no_ipv6_autoconf && put_no_autoconf(m) < 0)
+                goto nla_put_failure;
+        return rtnl_call(rtnl, m, NULL, NULL);
+
+nla_put_failure:
+        return -EMSGSIZE;
+}
+
+int link_set(Rtnl *rtnl, const LinkChange *change) {
+        int r;
+
+        r = set_link(rtnl, change, change->no_ipv6_autoconf);
+        if (r == -EAFNOSUPPORT &&
+                        change->no_ipv6_autoconf) /* no IPv6 on this link or kernel: nothing to turn off */
+                r = set_link(rtnl, change, false);
+        return r;
+}
+
+/* Not in link_set()'s message: the kernel takes a port's attributes only from a link that is a port already. */
+int link_set_isolated(Rtnl *rtnl, int ifindex, bool isolated) {
+        struct ifinfomsg ifi = { .ifi_index = ifindex };
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+        struct nlattr *info, *data;
+
+        if (!m)
+                return -ENOMEM;
+        info = nla_nest_start(m, IFLA_LINKINFO);
+        if (!info)
+                goto nla_put_failure;
+        NLA_PUT_STRING(m, IFLA_INFO_SLAVE_KIND, "bridge");
+        data = nla_nest_start(m, IFLA_INFO_SLAVE_DATA);
+        if (!data)
+                goto nla_put_failure;
+        NLA_PUT_U8(m, IFLA_BRPORT_ISOLATED, isolated);
+        nla_nest_end(m, data);
+        nla_nest_end(m, info);
+        return rtnl_call(rtnl, m, NULL, NULL);
+
+nla_put_failure:
+        return -EMSGSIZE;
+}
+
+int link_add_bridge(Rtnl *rtnl, const char *name, const struct ether_addr *mac) {
+        struct ifinfomsg ifi = { 0 };
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(
+                        RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
+        struct nlattr *info, *data;
+
+        if (!m)
+                return -ENOMEM;
+        NLA_PUT_STRING(m, IFLA_IFNAME, name);
+        NLA_PUT(m, IFLA_ADDRESS, sizeof(*mac), mac);
+        info = nla_nest_start(m, IFLA_LINKINFO);
+        if (!info)
+                goto nla_put_failure;
+        NLA_PUT_STRING(m, IFLA_INFO_KIND, "bridge");
+        data = nla_nest_start(m, IFLA_INFO_DATA);
+        if (!data)
+                goto nla_put_failure;
+        NLA_PUT_U32(m, IFLA_BR_STP_STATE, 0);
+        NLA_PUT_U32(m, IFLA_BR_FORWARD_DELAY, 0);
+        NLA_PUT_U8(m, IFLA_BR_MCAST_SNOOPING,
+                        0); /* nobody queries on such a segment: every port gets all, as on a plain switch */
+        nla_nest_end(m, data);
+        nla_nest_end(m, info);
+        return rtnl_call(rtnl, m, NULL, NULL);
+
+nla_put_failure:
+        return -EMSGSIZE;
+}
+
+int link_delete(Rtnl *rtnl, int ifindex) {
+        struct ifinfomsg ifi = { .ifi_index = ifindex };
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_DELLINK, 0, &ifi, sizeof(ifi));
+
+        return m ? rtnl_call(rtnl, m, NULL, NULL) : -ENOMEM;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What qnet asks of the kernel's network over rtnetlink(7): links, neighbours, FDB entries, addresses, routes. One Rtnl
+ * is one socket; any number of requests may follow each other on it. Every *_get() is one request for one entry, never
+ * a dump: its cost does not depend on the size of the table (RTM_GETNEIGH without NLM_F_DUMP: Linux 5.0). *_list()
+ * dumps, filtered by the kernel where it can, again here, and repeats a dump that a change interrupted.
+ *
+ * All functions are silent and return negative errno; what the kernel said besides is in rtnl_reason(). Getting
+ * and listing needs no privilege; everything else CAP_NET_ADMIN.
+ *
+ * Behind this header stand rtnl.c (the socket), rtnl-link.c, rtnl-neighbour.c and rtnl-address.c; nothing else
+ * includes libnl. */
+
+#include <net/if.h>
+#include <linux/neighbour.h>
+
+#include "alias.h"
+
+typedef struct Rtnl Rtnl;
+
+int rtnl_new(Rtnl **ret);
+Rtnl *rtnl_free(Rtnl *rtnl); /* always NULL */
+static inline void rtnl_freep(Rtnl **p) {
+        rtnl_free(*p);
+}
+#define _cleanup_rtnl_ _cleanup_(rtnl_freep)
+
+/* ": text" with the kernel's own words on the request that failed last (NETLINK_EXT_ACK), or "": for appending to a
+ * message. Good until the next request. */
+const char *rtnl_reason(const Rtnl *rtnl);
+
+/* ---- links ---- */
+
+typedef struct Link {
+        int ifindex;
+        int master; /* ifindex of the bridge (or other) that it is a port of; 0: none */
+        unsigned flags, mtu;
+        char name[IFNAMSIZ];
+        char kind[24]; /* IFLA_INFO_KIND: "bridge", "tun" (tap too), "veth", "openvswitch"; "": hardware and lo */
+        char alias_text[ALIAS_SIZE]; /* as it stands; "": none */
+        Alias alias;                 /* the same, parsed */
+        bool has_mac;
+        struct ether_addr mac; /* of the link itself, not of a guest behind it */
+        bool is_tap;           /* of kind tun and IFF_TAP */
+        bool multi_queue;      /* tap: IFF_MULTI_QUEUE */
+        bool isolated;         /* bridge port: IFLA_BRPORT_ISOLATED */
+        uid_t owner;           /* tap: TUNSETOWNER; (uid_t) -1: none */
+        gid_t group;           /* tap: TUNSETGROUP; (gid_t) -1: none */
+} Link;
+
+static inline bool link_is_bridge(const Link *link) {
+        return streq(link->kind, "bridge");
+}
+
+/* -ENODEV: there is none. */
+int link_get(Rtnl *rtnl, int ifindex, Link *ret);
+int link_get_by_name(Rtnl *rtnl, const char *name, Link *ret);
+
+/* Which links link_list() gives; zero and NULL fields do not filter. */
+typedef struct LinkFilter {
+        const char *kind; /* "tun", "bridge" */
+        int master;       /* ports of this one */
+        AliasKind alias;  /* ALIAS_TAP, ALIAS_SWITCH: only ours of that kind */
+} LinkFilter;
+
+/* *ret is one block for free(3); NULL when *ret_n is 0. */
+int link_list(Rtnl *rtnl, const LinkFilter *filter, Link **ret, size_t *ret_n);
+
+/* A change of an existing link in one RTM_NEWLINK; zero and NULL fields stay as they are. */
+typedef struct LinkChange {
+        int ifindex;
+        const char *alias;
+        const struct ether_addr *mac;
+        unsigned mtu;
+        int master;
+        bool up;
+        bool no_ipv6_autoconf; /* IN6_ADDR_GEN_MODE_NONE: no link-local address, so nothing to be reached by */
+} LinkChange;
+int link_set(Rtnl *rtnl, const LinkChange *change);
+int link_set_isolated(Rtnl *rtnl, int ifindex,
+                bool isolated); /* of a bridge port; linux/if_link.h IFLA_BRPORT_ISOLATED */
+/* A bridge, down, with that MAC of its own, no STP, no forward delay, no multicast snooping. -EEXIST: name is taken. */
+int link_add_bridge(Rtnl *rtnl, const char *name, const struct ether_addr *mac);
+int link_delete(Rtnl *rtnl, int ifindex);
+
+/* ---- neighbours and FDB entries ---- */
+
+/* States that carry a link-layer address one can send to (linux/neighbour.h, the kernel's NUD_VALID). */
+#define NEIGHBOUR_USABLE (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
+
+typedef struct Neighbour {
+        IPAddress ip;   /* AF_UNSPEC: an FDB entry */
+        int ifindex;    /* the device; of an FDB entry the port, or the bridge itself for its own MAC */
+        int master;     /* FDB entry: the bridge; else 0 */
+        uint16_t state; /* NUD_*; an FDB entry that was learned has no NUD_PERMANENT */
+        uint16_t vlan;  /* FDB entry: 0 for none */
+        uint8_t flags;  /* NTF_* */
+        bool has_mac;   /* an entry in INCOMPLETE or FAILED has none */
+        struct ether_addr mac;
+} Neighbour;
+
+/* -ENOENT: no such entry; -ENODEV: no such device. */
+int neighbour_get(Rtnl *rtnl, int ifindex, const IPAddress *ip, Neighbour *ret);
+/* Of a device, or of all (ifindex 0); of one family or of both (AF_UNSPEC); of one MAC or of any (NULL). */
+int neighbour_list(Rtnl *rtnl, int family, int ifindex, const struct ether_addr *mac, Neighbour **ret,
+                size_t *ret_n);
+/* Makes the entry, or takes over the one that is there, as NUD_PERMANENT. */
+int neighbour_pin(Rtnl *rtnl, int ifindex, const IPAddress *ip, const struct ether_addr *mac);
+/* Asks the kernel to find out whether the neighbour still answers, as if there were something to send to it. */
+int neighbour_probe(Rtnl *rtnl, int ifindex, const IPAddress *ip);
+int neighbour_delete(Rtnl *rtnl, int ifindex, const IPAddress *ip); /* -ENOENT: it was not there */
+/* Deletes the permanent entries of that MAC on a device; 0 also when there were none. */
+int neighbour_unpin_all(Rtnl *rtnl, int ifindex, const struct ether_addr *mac);
+/* Makes an entry of a silent neighbour on this device keep its link-layer address for an hour of unicast probes (one per
+ * second), where the default forgets it after three; a stale one is kept as long. Both families; without IPv6, one. */
+int neighbour_set_patience(Rtnl *rtnl, int ifindex);
+const char *neighbour_state_to_string(uint16_t state); /* "REACHABLE"; as ip-neighbour(8) prints it */
+
+/* The bridge's own record of the port behind a MAC; vlan 0: none. -ENOENT: not learned, or aged. */
+int fdb_get(Rtnl *rtnl, int bridge, const struct ether_addr *mac, uint16_t vlan, Neighbour *ret);
+
+/* ---- news: use an Rtnl of its own, as requests would mix with the news on it ---- */
+
+typedef enum EventKind {
+        EVENT_NONE,      /* the time is over */
+        EVENT_LOST,      /* the kernel had more to say than the socket holds: ask for the state anew */
+        EVENT_NEIGHBOUR, /* new or changed: neighbour or FDB entry */
+        EVENT_LINK_GONE, /* ifindex only */
+} EventKind;
+typedef struct Event {
+        EventKind kind;
+        Neighbour neighbour;
+        int ifindex;
+} Event;
+/* From here on the kernel queues news of neighbours, FDB entries and vanished links on this socket. */
+int rtnl_subscribe(Rtnl *rtnl);
+/* The next of them; waits until deadline (CLOCK_MONOTONIC, USEC_INFINITY for ever). */
+int rtnl_next_event(Rtnl *rtnl, usec_t deadline, Event *ret);
+
+/* ---- addresses and routes ---- */
+
+/* The device that a packet to ip would leave by; "lo" for the host's own. -ENETUNREACH, -EHOSTUNREACH: none. */
+int route_get_device(Rtnl *rtnl, const IPAddress *ip, int *ret_ifindex);
+
+/* Global addresses with their prefixes that someone set; no link-local ones of IPv6. */
+int address_list(Rtnl *rtnl, int ifindex, IPAddress **ret, size_t *ret_n);
+int address_add(Rtnl *rtnl, int ifindex,
+                const IPAddress *ip); /* usable at once: no duplicate address detection */
+int address_delete(Rtnl *rtnl, int ifindex, const IPAddress *ip);
