@@ -289,8 +289,7 @@ bool path_is_normalized(const char *s) {
         return true;
 }
 
-/* Length of the UTF-8 sequence at p, 0 when malformed (RFC 3629: no overlong forms, surrogates, or past U+10FFFF). */
-static size_t utf8_sequence(const unsigned char *p) {
+size_t utf8_sequence(const unsigned char *p) {
         if (p[0] < 0x80)
                 return 1;
         if (p[0] >= 0xc2 && p[0] <= 0xdf)

@@ -58,3 +58,6 @@ bool ifname_is_valid(const char *s);
 bool path_is_normalized(const char *s);
 /* Well-formed UTF-8 without control characters (0-31, 127). */
 bool text_is_printable(const char *s);
+/* Length of the UTF-8 sequence at p, 0 when malformed (RFC 3629: no overlong forms, surrogates, or past U+10FFFF). Reads
+ * as far as a NUL at most. */
+size_t utf8_sequence(const unsigned char *p);
