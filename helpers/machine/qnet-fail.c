@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The ExecStart= of an object whose configuration is broken: says why, where "systemctl status" and the journal show
+ * it, and fails. Each argument is a message; "FILE:LINE: text" gets CONFIG_FILE= and CONFIG_LINE= in the journal. */
+
+#include "parse-value.h"
+#include "program.h"
+
+static const char help_text[] =
+                "Usage: qnet-fail MESSAGE...\n"
+                "\n"
+                "Shows each message as an error and fails. A unit that qnet-generator could not make\n"
+                "from its configuration runs this, so that its status tells what to correct.\n"
+                "\n"
+                "  -h, --help     show this\n"
+                "      --version  show the version\n";
+
+static void fail(const char *message) {
+        const char *text = strstr(message, ": "), *colon;
+        _cleanup_free_ char *file = NULL, *number = NULL;
+        unsigned line;
+
+        colon = text ? memrchr(message, ':', (size_t) (text - message)) : NULL;
+        if (colon && colon > message) {
+                number = strndup(colon + 1, (size_t) (text - colon - 1));
+                file = strndup(message, (size_t) (colon - message));
+        }
+        if (file && number && parse_unsigned(number, 1, UINT32_MAX, &line) >= 0)
+                log_internal(LOG_ERR, 0, file, line, "%s", text + 2);
+        else
+                log_error("%s", message);
+}
+
+static int run(int argc, char *argv[]) {
+        static const struct option options[] = { PROGRAM_OPTIONS, {} };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "+h", options, NULL)) >= 0)
+                switch (c) {
+                case 'h':
+                        return program_help(help_text);
+                case PROGRAM_OPTION_VERSION:
+                        return program_version();
+                default:
+                        return PROGRAM_USAGE;
+                }
+        if (optind >= argc)
+                return program_usage("Which message?");
+
+        for (int i = optind; i < argc; i++)
+                fail(argv[i]);
+        return -ENOEXEC;
+}
+
+int main(int argc, char *argv[]) {
+        log_setup("qnet-fail");
+        return program_exit_status(run(argc, argv));
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a unit asks of QEMU's monitor: wait until the guest runs, power it down, quit. Comes in: the path of the socket that
+ * is qnet's own (QEMU serves one client per socket at a time), and, from systemd, QEMU's process in $MAINPID, so that
+ * nobody waits for a QEMU that has died. Changes nothing but the guest. */
+
+#include <inttypes.h>
+#include <poll.h>
+#include <sys/syscall.h>
+
+#include "parse-value.h"
+#include "program.h"
+#include "qmp.h"
+
+static const char help_text[] =
+                "Usage: qnet-monitor wait|powerdown|quit SOCKET [OPTION...]\n"
+                "\n"
+                "  wait       until QEMU, which may not have made its socket yet, runs the guest\n"
+                "  powerdown  press the power button, again and again, until QEMU has gone; when it\n"
+                "             has not in time, warn and leave the rest to systemd (exit status 0)\n"
+                "  quit       end QEMU at once\n"
+                "\n"
+                "      --timeout=SPAN  in all (default: 90s, powerdown 60s, quit 10s; or infinity)\n"
+                "      --repeat=SPAN   between presses of the power button (default: 1s)\n"
+                "      --paused        wait: a guest that was started paused (-S) is good enough\n"
+                "  -h, --help          show this\n"
+                "      --version       show the version\n";
+
+/* Between attempts to connect; QEMU makes its socket 15 to 30 ms after it was started. */
+#define RETRY_MIN (2 * USEC_PER_MSEC)
+#define RETRY_MAX (20 * USEC_PER_MSEC)
+/* How often a guest that does not run yet is asked again; QEMU's RESUME event usually comes first. */
+#define STATUS_INTERVAL (250 * USEC_PER_MSEC)
+
+typedef struct Monitor {
+        const char *path;
+        int pidfd; /* of QEMU, or -1 when nobody told us */
+        usec_t deadline;
+        usec_t repeat;
+        bool paused;
+        bool main_gone;
+        Qmp *qmp;
+} Monitor;
+
+static void show_event(const char *name, json_t *data, void *userdata) {
+        const char *reason = json_string_value(json_object_get(data, "reason"));
+
+        if (streq(name, "SHUTDOWN"))
+                log_info("The guest shuts down (%.40s).", reason ?: "no reason given");
+        else if (streq(name, "GUEST_PANICKED"))
+                log_warning("The guest has panicked.");
+        else
+                log_debug("Event %.40s.", name);
+}
+
+/* systemd sets $MAINPID for ExecStartPost= and ExecStop=. Without one, or an old kernel: do without. */
+static void open_main(Monitor *m) {
+        const char *e = getenv("MAINPID");
+        unsigned pid;
+
+        if (!e || parse_unsigned(e, 1, INT32_MAX, &pid) < 0)
+                return;
+        m->pidfd = (int) syscall(SYS_pidfd_open, (pid_t) pid, 0);
+        if (m->pidfd < 0 && errno == ESRCH)
+                m->main_gone = true;
+}
+
+/* Sleeps; true as soon as QEMU is known to have gone. */
+static bool main_gone(Monitor *m, usec_t span) {
+        struct pollfd p = { .fd = m->pidfd, .events = POLLIN };
+        struct timespec ts = { .tv_sec = (time_t) (span / USEC_PER_SEC),
+                .tv_nsec = (long) (span % USEC_PER_SEC * 1000) };
+
+        if (!m->main_gone && ppoll(&p, m->pidfd >= 0 ? 1 : 0, &ts, NULL) > 0)
+                m->main_gone = true;
+        return m->main_gone;
+}
+
+static bool nobody_listens(int r) {
+        return r == -ENOENT || r == -ECONNREFUSED;
+}
+
+/* Connects and greets until the deadline; the socket itself may come later when may_come. */
+static int attach(Monitor *m, bool may_come) {
+        usec_t pause = RETRY_MIN;
+        int fd, r;
+
+        for (;;) {
+                if (main_gone(m, 0))
+                        return -ECONNRESET;
+                fd = qmp_socket(m->path);
+                if (fd >= 0)
+                        break;
+                if (fd != -EAGAIN && !(may_come && nobody_listens(fd)))
+                        return fd;
+                if (now_monotonic() + pause >= m->deadline)
+                        return fd == -EAGAIN ? -EBUSY : -ETIMEDOUT;
+                if (main_gone(m, pause))
+                        return -ECONNRESET;
+                pause = MIN(pause * 2, RETRY_MAX);
+        }
+
+        r = qmp_new(fd, &m->qmp);
+        if (r < 0)
+                return r;
+        qmp_set_event(m->qmp, show_event, m);
+        r = qmp_negotiate(m->qmp, m->deadline);
+        return r == -ETIMEDOUT ? -EBUSY : r;
+}
+
+/* Says what r means; the messages that every verb shares. */
+static int log_failure(const Monitor *m, int r) {
+        switch (r) {
+        case -EBUSY:
+                return log_error_errno(r,
+                                "QEMU does not answer on %s: it hangs, or another client is connected.",
+                                m->path);
+        case -ETIMEDOUT:
+                return log_error_errno(r, "Timed out waiting for QEMU on %s.", m->path);
+        case -ECONNRESET:
+                return log_error_errno(r,
+                                "QEMU has ended; its last words are above, or in 'journalctl -u' of the unit.");
+        case -ENOENT:
+        case -ECONNREFUSED:
+                return log_error_errno(r, "Nobody listens on %s: QEMU does not run.", m->path);
+        case -EPROTO:
+        case -EMSGSIZE:
+                return log_error_errno(r, "What listens on %s does not speak QMP.", m->path);
+        case -EREMOTEIO:
+                return log_error_errno(r, "QEMU refuses: %s", qmp_error(m->qmp));
+        default:
+                return log_error_errno(r, "Cannot talk to QEMU on %s: %m", m->path);
+        }
+}
+
+/* 1 the guest runs, 0 not yet, negative: it never will. The words are QEMU's RunState (qapi/run-state.json). */
+static int judge_status(const Monitor *m, const char *status) {
+        static const char *const hopeless[] = { "internal-error", "io-error", "guest-panicked", "shutdown",
+                "watchdog" };
+
+        if (streq(status, "running") || streq(status, "suspended"))
+                return 1;
+        if (m->paused && (streq(status, "prelaunch") || streq(status, "paused")))
+                return 1;
+        for (size_t i = 0; i < ELEMENTSOF(hopeless); i++)
+                if (streq(status, hopeless[i]))
+                        return log_error_errno(EIO, "QEMU does not run the guest: %s.", status);
+        return 0;
+}
+
+static int verb_wait(Monitor *m) {
+        char status[41] = "";
+        int r;
+
+        r = attach(m, true);
+        if (r < 0)
+                return log_failure(m, r);
+        for (;;) {
+                json_auto_t *reply = NULL;
+
+                r = qmp_command(m->qmp, "query-status", m->deadline, &reply);
+                if (r < 0)
+                        break;
+                snprintf(status, sizeof(status), "%.40s",
+                                json_string_value(json_object_get(reply, "status")) ?: "?");
+                r = judge_status(m, qmp_printable(status));
+                if (r != 0)
+                        return r;
+                r = qmp_wait_event(m->qmp, MIN(m->deadline, deadline_after(STATUS_INTERVAL)));
+                if (r < 0 && (r != -ETIMEDOUT || now_monotonic() >= m->deadline))
+                        break;
+        }
+        if (r == -ETIMEDOUT && status[0])
+                return log_error_errno(r, "Timed out: QEMU answers, but the guest is %s.", status);
+        return log_failure(m, r);
+}
+
+/* The socket is closed a moment before the process ends; systemd would send SIGTERM into that moment. */
+static int wait_gone(Monitor *m) {
+        while (m->pidfd >= 0 && now_monotonic() < m->deadline)
+                if (main_gone(m, MIN(m->deadline - now_monotonic(), USEC_PER_SEC)))
+                        break;
+        return 0;
+}
+
+/* Until QEMU has gone or time is up; each press is a command, what happens between is events. */
+static int press_until_gone(Monitor *m) {
+        for (;;) {
+                usec_t next = MIN(m->deadline, deadline_after(m->repeat));
+                int r;
+
+                r = qmp_command(m->qmp, "system_powerdown", m->deadline, NULL);
+                if (r == -EREMOTEIO)
+                        log_warning("QEMU refuses to power down, trying again: %s", qmp_error(m->qmp));
+                else if (r < 0)
+                        return r;
+                do
+                        r = qmp_wait_event(m->qmp, next);
+                while (r == 0);
+                if (r != -ETIMEDOUT || now_monotonic() >= m->deadline)
+                        return r;
+        }
+}
+
+static int verb_powerdown(Monitor *m) {
+        int r;
+
+        r = attach(m, false);
+        if (nobody_listens(r)) /* gone already: systemd runs ExecStop= then, too */
+                return wait_gone(m);
+        if (r >= 0)
+                r = press_until_gone(m);
+        if (r == -ECONNRESET)
+                return wait_gone(m);
+
+        /* Not a failure: systemd goes on with SIGTERM, and the unit's result stays what that makes it. */
+        if (r == -ETIMEDOUT)
+                log_warning("The guest did not power down in time; QEMU is ended.");
+        else if (r == -EBUSY)
+                log_warning("QEMU does not answer on %s, it hangs or another client is connected; it is ended.",
+                                m->path);
+        else
+                log_warning_errno(r, "Cannot power the guest down, QEMU is ended: %m");
+        return 0;
+}
+
+static int verb_quit(Monitor *m) {
+        int r;
+
+        r = attach(m, false);
+        if (nobody_listens(r))
+                return wait_gone(m);
+        if (r >= 0)
+                r = qmp_command(m->qmp, "quit", m->deadline, NULL);
+        while (r >= 0)
+                r = qmp_wait_event(m->qmp, m->deadline);
+        return r == -ECONNRESET ? wait_gone(m) : log_failure(m, r);
+}
+
+typedef struct Verb {
+        const char *name;
+        int (*run)(Monitor *m);
+        usec_t timeout;
+} Verb;
+
+static const Verb verbs[] = {
+        { "wait", verb_wait, 90 * USEC_PER_SEC },
+        { "powerdown", verb_powerdown, 60 * USEC_PER_SEC },
+        { "quit", verb_quit, 10 * USEC_PER_SEC },
+};
+
+enum { OPTION_TIMEOUT = PROGRAM_OPTION_FIRST, OPTION_REPEAT, OPTION_PAUSED };
+static const struct option options[] = {
+        PROGRAM_OPTIONS,
+        { "timeout", required_argument, NULL, OPTION_TIMEOUT },
+        { "repeat", required_argument, NULL, OPTION_REPEAT },
+        { "paused", no_argument, NULL, OPTION_PAUSED },
+        {},
+};
+
+/* 1 to go on, else what run() returns */
+static int parse_options(int argc, char *argv[], Monitor *m, usec_t *timeout) {
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case 'h':
+                        return program_help(help_text);
+                case PROGRAM_OPTION_VERSION:
+                        return program_version();
+                case OPTION_TIMEOUT:
+                        if (parse_sec(optarg, timeout) < 0 || *timeout == 0)
+                                return program_usage("--timeout=%s is not a time span.", optarg);
+                        break;
+                case OPTION_REPEAT:
+                        if (parse_sec(optarg, &m->repeat) < 0 || m->repeat < 10 * USEC_PER_MSEC)
+                                return program_usage(
+                                                "--repeat=%s is not a time span of 10ms or more.", optarg);
+                        break;
+                case OPTION_PAUSED:
+                        m->paused = true;
+                        break;
+                default:
+                        return PROGRAM_USAGE;
+                }
+        return 1;
+}
+
+static int run(int argc, char *argv[]) {
+        Monitor m = { .pidfd = -1, .repeat = USEC_PER_SEC };
+        _cleanup_close_ int pidfd = -1;
+        _cleanup_qmp_ Qmp *qmp = NULL;
+        const Verb *verb = NULL;
+        usec_t timeout = 0;
+        int r;
+
+        r = parse_options(argc, argv, &m, &timeout);
+        if (r <= 0)
+                return r;
+        if (argc - optind != 2)
+                return program_usage("Give a verb and the path of a socket.");
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (streq(argv[optind], verbs[i].name))
+                        verb = verbs + i;
+        if (!verb)
+                return program_usage("'%s' is not wait, powerdown or quit.", argv[optind]);
+
+        m.path = argv[optind + 1];
+        m.deadline = deadline_after(timeout > 0 ? timeout : verb->timeout);
+        open_main(&m);
+        pidfd = m.pidfd;
+        r = verb->run(&m);
+        qmp = m.qmp;
+        return r;
+}
+
+int main(int argc, char *argv[]) {
+        log_setup("qnet-monitor");
+        return program_exit_status(run(argc, argv));
+}
