@@ -67,11 +67,12 @@ void unit_exec(UnitWriter *w, const char *key, const char *prefix, const char *p
 void unit_arg_pieces(UnitWriter *w, ...) _sentinel_;
 #define unit_option(w, ...) unit_option_pieces((w), __VA_ARGS__, NULL)
 void unit_option_pieces(UnitWriter *w, ...) _sentinel_;
-/* One argument in several calls: the only way to a variable of the unit's environment in it. */
-void unit_arg_begin(UnitWriter *w);
+/* One argument in several calls, the only way to a variable of the unit's environment in it. */
+void unit_arg_begin(UnitWriter *w);    /* goes on in the same line */
+void unit_option_begin(UnitWriter *w); /* in a line of its own */
 void unit_arg_add(UnitWriter *w, const char *text);
 void unit_arg_add_escaped(UnitWriter *w, const char *text, char c); /* every c in text is doubled */
-void unit_arg_add_variable(UnitWriter *w, const char *name);        /* ${name}: set at run time, never split */
+void unit_arg_add_variable(UnitWriter *w, const char *name); /* ${name}: set at run time, never split */
 void unit_arg_end(UnitWriter *w);
 void unit_exec_end(UnitWriter *w);
 

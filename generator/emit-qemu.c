@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* ExecStart= of a VM: QEMU itself, one option per line, so that "systemctl cat" is a page one can read and copy.
+ *
+ * Two quotings meet here. systemd's is the unit-writer's business. QEMU's own, in options that are lists of
+ * "key=value,key=value", is this file's: a comma in a value is doubled (qemu(1)), and that is all. -kernel, -initrd and
+ * -append take their argument as it is. So do -machine and -cpu here: "Machine=q35,hpet=off" is a list on purpose. */
+
+#include <limits.h>
+
+#include "emit-internal.h"
+#include "strv.h"
+
+#define RUN_DIR   "/run/qnet/vm/"
+#define STATE_DIR "/var/lib/qnet/vm/"
+
+/* ---- "-option first,key=value,..." ---- */
+
+static void option_begin(UnitWriter *w, const char *option, const char *first) {
+        unit_option(w, option);
+        unit_arg_begin(w);
+        unit_arg_add(w, first);
+}
+
+static void option_key(UnitWriter *w, const char *key, const char *value) {
+        unit_arg_add(w, ",");
+        unit_arg_add(w, key);
+        unit_arg_add(w, "=");
+        unit_arg_add_escaped(w, value, ',');
+}
+
+static void option_key_number(UnitWriter *w, const char *key, uint64_t value) {
+        char number[NUMBER_STRING_SIZE];
+
+        option_key(w, key, format_number(value, number));
+}
+
+/* An id of ours: "net0", "disk1" */
+static void option_key_id(UnitWriter *w, const char *key, const char *prefix, unsigned index) {
+        char id[32];
+
+        snprintf(id, sizeof(id), "%s%u", prefix, index);
+        option_key(w, key, id);
+}
+
+static void option_end(UnitWriter *w) {
+        unit_arg_end(w);
+}
+
+static void option(UnitWriter *w, const char *name, const char *value) {
+        unit_option(w, name);
+        unit_arg(w, value);
+}
+
+/* ---- the machine ---- */
+
+static bool starts_with_word(const char *s, const char *word) { /* "virt", "virt-7.2", "virt,gic-version=3" */
+        const char *rest = startswith(s, word);
+
+        return rest && (!*rest || *rest == '-' || *rest == ',');
+}
+
+/* Whether the host's processor can run the guest's programs, and any machine of that architecture takes -cpu max. */
+static bool runs_natively(const VM *vm) {
+#if defined(__x86_64__)
+        return streq(vm->architecture, "x86_64") || streq(vm->architecture, "i386");
+#elif defined(__aarch64__)
+        return streq(vm->architecture, "aarch64") && starts_with_word(vm->machine, "virt");
+#else
+        return false;
+#endif
+}
+
+static void emit_memory(const VM *vm, UnitWriter *w) {
+        bool mebibytes = vm->memory % (1024 * 1024) == 0;
+        char number[NUMBER_STRING_SIZE];
+
+        if (vm->memory == 0)
+                return; /* a board with a fixed size */
+        unit_option(w, "-m");
+        unit_arg(w, format_number(mebibytes ? vm->memory / (1024 * 1024) : vm->memory, number),
+                        mebibytes ? "M" : "B");
+}
+
+static void emit_machine(const VM *vm, UnitWriter *w) {
+        bool automatic = vm->accelerator == ACCELERATOR_AUTO && runs_natively(vm);
+        char number[NUMBER_STRING_SIZE];
+
+        option(w, "-name", vm->name);
+        option(w, "-machine", vm->machine);
+        /* the second is for a host without /dev/kvm, or where the VM's user may not open it */
+        if (automatic || vm->accelerator == ACCELERATOR_KVM)
+                option(w, "-accel", "kvm");
+        if (vm->accelerator != ACCELERATOR_KVM)
+                option(w, "-accel", "tcg");
+        if (vm->cpu)
+                option(w, "-cpu", vm->cpu);
+        else if (automatic)
+                option(w, "-cpu", "max"); /* all that whichever of the two has */
+        option(w, "-smp", format_number(vm->cpus, number));
+        emit_memory(vm, w);
+
+        /* only what is said here: no NIC, CD, floppy, display and monitor by default, nothing from /etc/qemu */
+        unit_option(w, "-nodefaults");
+        unit_option(w, "-no-user-config");
+        option(w, "-display", display_to_string(vm->display));
+        option(w, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+}
+
+/* QMP serves one client at a time: one socket for qnet, another for the user. */
+static void emit_monitor(const VM *vm, const char *id, const char *socket, UnitWriter *w) {
+        option_begin(w, "-chardev", "socket");
+        option_key(w, "id", id);
+        unit_arg_add(w, ",path=" RUN_DIR);
+        unit_arg_add_escaped(w, vm->name, ',');
+        unit_arg_add(w, socket);
+        unit_arg_add(w, ",server=on,wait=off");
+        option_end(w);
+        option_begin(w, "-mon", "mode=control");
+        option_key(w, "chardev", id);
+        option_end(w);
+}
+
+static void emit_boot(const VM *vm, UnitWriter *w) {
+        if (vm->kernel)
+                option(w, "-kernel", vm->kernel);
+        if (vm->initrd)
+                option(w, "-initrd", vm->initrd);
+        if (vm->kernel_command_line)
+                option(w, "-append", vm->kernel_command_line);
+}
+
+/* What connects virtio devices: PCI wherever there is any. */
+static const char *virtio_transport(const VM *vm) {
+        if (streq(vm->architecture, "s390x"))
+                return "ccw";
+        if (starts_with_word(vm->machine, "microvm") || streq(vm->architecture, "m68k"))
+                return "device";
+        return "pci";
+}
+
+static void option_begin_virtio(const VM *vm, const char *kind, UnitWriter *w) {
+        option_begin(w, "-device", "virtio-");
+        unit_arg_add(w, kind);
+        unit_arg_add(w, "-");
+        unit_arg_add(w, virtio_transport(vm));
+}
+
+/* ---- interfaces ---- */
+
+/* Soldered to the board: the machine makes them, and takes its parameters from -nic. Whatever else Model= says is a
+ * device to be plugged in. */
+static bool is_on_board(const char *model) {
+        static const char *const models[] = { "allwinner-emac", "allwinner-sun8i-emac", "cadence_gem",
+                "dp83932", "etraxfs-eth", "ftgmac100", "imx.enet", "imx.fec", "lan9118", "lance", "mcf_fec",
+                "mipsnet", "msf2-emac", "mv88w8618", "npcm7xx-emc", "open_eth", "smc91c111", "stellaris",
+                "xgmac", "xlnx.xps-ethernetlite" };
+
+        for (size_t i = 0; i < ELEMENTSOF(models); i++)
+                if (streq(models[i], model))
+                        return true;
+        return false;
+}
+
+/* PCI cards with a boot ROM that may be left out. */
+static bool has_rom(const char *model) {
+        static const char *const models[] = { "e1000", "e1000e", "i82550", "i82551", "i82557b", "i82559er",
+                "igb", "ne2k_pci", "pcnet", "rtl8139", "tulip", "virtio-net-pci", "vmxnet3" };
+
+        for (size_t i = 0; i < ELEMENTSOF(models); i++)
+                if (streq(models[i], model))
+                        return true;
+        return false;
+}
+
+static void option_tap(const Interface *i, const char *option_name, UnitWriter *w) {
+        option_begin(w, option_name, "tap");
+        option_key_id(w, "id", "net", i->index);
+        option_key(w, "ifname", i->tap);
+        /* the tap is there and on its bridge already; QEMU may not start programs anyway */
+        unit_arg_add(w, ",script=no,downscript=no");
+}
+
+static void option_mac(const Interface *i, UnitWriter *w) {
+        char variable[32], mac[MAC_STRING_SIZE];
+
+        if (i->mac_policy != MAC_RANDOM) {
+                option_key(w, "mac", format_mac(&i->mac, mac));
+                return;
+        }
+        /* chosen by "qnet-tap own" just before, see EnvironmentFile= */
+        snprintf(variable, sizeof(variable), "QNET_MAC%u", i->index);
+        unit_arg_add(w, ",mac=");
+        unit_arg_add_variable(w, variable);
+}
+
+static void emit_plugged_nic(const VM *vm, const Interface *i, UnitWriter *w) {
+        bool virtio = streq(i->model, "virtio"), rom = has_rom(i->model);
+        unsigned mtu = i->mtu ?: i->network ? i->network->mtu : 0;
+
+        option_tap(i, "-netdev", w);
+        option_end(w);
+        if (virtio) {
+                option_begin_virtio(vm, "net", w);
+                rom = streq(virtio_transport(vm), "pci");
+        } else
+                option_begin(w, "-device", i->model);
+        option_key_id(w, "netdev", "net", i->index);
+        option_mac(i, w);
+        if (virtio && mtu > 0)
+                option_key_number(w, "host_mtu", mtu); /* the guest takes it over by itself */
+        /* there is something to boot from: no network boot ROM, which takes half a second */
+        if (rom && (vm->kernel || vm->n_disks > 0))
+                unit_arg_add(w, ",romfile=");
+        option_end(w);
+}
+
+static void emit_nic(const VM *vm, const Interface *i, UnitWriter *w) {
+        if (!is_on_board(i->model)) {
+                emit_plugged_nic(vm, i, w);
+                return;
+        }
+        option_tap(i, "-nic", w);
+        option_key(w, "model", i->model);
+        option_mac(i, w);
+        option_end(w);
+}
+
+/* ---- disks ---- */
+
+/* Bus=, unless it is virtio. What it does not know is a device of QEMU's, as with Model=. */
+typedef struct Bus {
+        const char *name;
+        const char *device; /* NULL: a socket of the board, "-drive if=NAME" */
+        const char *reader; /* for read-only images instead, where device is one that can only be written to */
+        const char *controller; /* made before the first disk, NULL for none */
+        bool ports;             /* the controller has one bus per disk */
+} Bus;
+
+static const Bus buses[] = {
+        { "ide", .reader = "cdrom" },
+        { "sd" },
+        { "mtd" },
+        { "pflash" },
+        { "floppy" },
+        { "nvme", "nvme" },
+        { "sata", "ide-hd", "ide-cd", "ahci", true },
+        { "scsi", "scsi-hd", NULL, "virtio-scsi", false },
+        { "usb", "usb-storage", NULL, "qemu-xhci", false },
+};
+
+static const Bus *find_bus(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(buses); i++)
+                if (streq(buses[i].name, name))
+                        return &buses[i];
+        return NULL;
+}
+
+static unsigned disks_before(const VM *vm, const Disk *d) { /* on the same bus */
+        unsigned n = 0;
+
+        for (const Disk *p = vm->disks; p < d; p++)
+                n += streq(p->bus, d->bus);
+        return n;
+}
+
+static void option_image(const VM *vm, const Disk *d, UnitWriter *w) {
+        char number[NUMBER_STRING_SIZE];
+
+        if (d->mode == DISK_OVERLAY) {
+                /* made by ExecStartPre= from the image, with the image's format in it */
+                unit_arg_add(w, ",format=qcow2,file=" STATE_DIR);
+                unit_arg_add_escaped(w, vm->name, ',');
+                unit_arg_add(w, "/disk");
+                unit_arg_add(w, format_number(d->index, number));
+                unit_arg_add(w, ".qcow2");
+                return;
+        }
+        /* never left to be guessed: a guest could write another format's header into a raw image */
+        option_key(w, "format", disk_format_to_string(d->format));
+        option_key(w, "file", d->image);
+        if (d->mode == DISK_EPHEMERAL)
+                unit_arg_add(w, ",snapshot=on");
+        if (d->mode == DISK_READONLY)
+                unit_arg_add(w, ",readonly=on");
+}
+
+static void emit_controller(const VM *vm, const Bus *bus, UnitWriter *w) {
+        if (streq(bus->controller, "virtio-scsi"))
+                option_begin_virtio(vm, "scsi", w);
+        else
+                option_begin(w, "-device", bus->controller);
+        option_key(w, "id", bus->name);
+        option_end(w);
+}
+
+static void emit_plugged_disk(const VM *vm, const Disk *d, const Bus *bus, unsigned before, UnitWriter *w) {
+        if (bus && bus->controller && before == 0)
+                emit_controller(vm, bus, w);
+        if (streq(d->bus, "virtio"))
+                option_begin_virtio(vm, "blk", w);
+        else if (!bus)
+                option_begin(w, "-device", d->bus);
+        else
+                option_begin(w, "-device",
+                                bus->reader && d->mode == DISK_READONLY ? bus->reader : bus->device);
+        option_key_id(w, "drive", "disk", d->index);
+        if (bus && streq(bus->name, "nvme"))
+                option_key_id(w, "serial", "disk", d->index); /* it wants one */
+        if (bus && bus->controller) {
+                char path[32];
+
+                snprintf(path, sizeof(path), "%s.%u", bus->name, bus->ports ? before : 0);
+                option_key(w, "bus", path);
+        }
+        option_end(w);
+}
+
+static void emit_disk(const VM *vm, const Disk *d, UnitWriter *w) {
+        const Bus *bus = find_bus(d->bus);
+        unsigned before = disks_before(vm, d);
+        bool board = bus && !bus->device;
+
+        option_begin(w, "-drive", "if=");
+        unit_arg_add(w, board ? bus->name : "none");
+        option_key_id(w, "id", "disk", d->index);
+        option_image(vm, d, w);
+        if (board) {
+                option_key_number(w, "index", before);
+                if (bus->reader && d->mode == DISK_READONLY)
+                        option_key(w, "media", bus->reader);
+        }
+        option_end(w);
+        if (!board)
+                emit_plugged_disk(vm, d, bus, before, w);
+}
+
+/* ---- all of it ---- */
+
+static void emit_extra_args(const VM *vm, UnitWriter *w) {
+        STRV_FOREACH (arg, vm->extra_args)
+                if (**arg == '-')
+                        unit_option(w, *arg);
+                else
+                        unit_arg(w, *arg);
+}
+
+void emit_qemu(const VM *vm, UnitWriter *w) {
+        char program[PATH_MAX];
+
+        if (snprintf(program, sizeof(program), QEMU_BINDIR "/qemu-system-%s", vm->architecture) >= PATH_MAX)
+                return;
+        unit_exec(w, "ExecStart", "", program);
+        emit_machine(vm, w);
+        emit_monitor(vm, "qnet", "/qnet.qmp", w);
+        emit_monitor(vm, "qmp", "/qmp", w);
+        /* the first serial port is the unit's output: the journal */
+        option(w, "-chardev", "stdio,id=console,signal=off");
+        option(w, "-serial", "chardev:console");
+        emit_boot(vm, w);
+        for (size_t i = 0; i < vm->n_interfaces; i++)
+                emit_nic(vm, &vm->interfaces[i], w);
+        for (size_t i = 0; i < vm->n_disks; i++)
+                emit_disk(vm, &vm->disks[i], w);
+        emit_extra_args(vm, w); /* last, so that they can refer to all of the above */
+        unit_exec_end(w);
+}

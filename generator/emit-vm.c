@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* qemu-vm@NAME.service: what a VM needs before it starts, the commands around QEMU, and how long each may take. What all
+ * VMs share stands in units/qemu-vm@.service.d/10-qnet.conf, QEMU's own command line in emit-qemu.c. */
+
+#include "emit-internal.h"
+
+#define RUN_DIR   "/run/qnet/vm/"
+#define STATE_DIR "/var/lib/qnet/vm/"
+
+/* What systemd allows a command beyond the time-out that the command itself keeps: it is to tell what it waited for. */
+#define TIMEOUT_MARGIN (10 * USEC_PER_SEC)
+
+static void emit_description(const VM *vm, UnitWriter *w) {
+        unit_open(w, "qemu-vm@", vm->name, ".service");
+        unit_section(w, "Unit");
+        if (vm->description)
+                unit_text(w, "Description", vm->description);
+        else
+                unit_text(w, "Description", "Virtual machine ", vm->name);
+        emit_origin(&vm->origin, w);
+}
+
+static int emit_broken(const VM *vm, UnitWriter *w) {
+        char line[NUMBER_STRING_SIZE];
+
+        emit_description(vm, w);
+        emit_exec_fail(w);
+        emit_problems(vm->problems, vm->n_problems, w);
+        for (size_t i = 0; vm->n_problems == 0 && i < vm->n_interfaces; i++) {
+                const Switch *s = vm->interfaces[i].network;
+
+                if (s && s->n_problems > 0)
+                        unit_option(w, "Switch ", s->name, " is broken, see ",
+                                        s->problems[0].origin.file ?: "", ":",
+                                        format_number(s->problems[0].origin.line, line));
+        }
+        unit_exec_end(w);
+        return unit_close(w);
+}
+
+static void emit_dependencies(const VM *vm, UnitWriter *w) {
+        emit_part_of(vm->lab, w);
+        for (size_t i = 0; i < vm->n_interfaces; i++) {
+                const Interface *interface = &vm->interfaces[i];
+
+                /* not BindsTo=: restarting a tap is a matter of the tap, and QEMU keeps its end of it */
+                unit_raw(w, "Requires", "qnet-tap@", interface->tap, ".service");
+                unit_raw(w, "After", "qnet-tap@", interface->tap, ".service");
+                if (interface->network && interface->network->dhcp) {
+                        /* a guest runs without an address, too */
+                        unit_raw(w, "Wants", "qnet-dhcp@", interface->network->name, ".service");
+                        unit_raw(w, "After", "qnet-dhcp@", interface->network->name, ".service");
+                }
+        }
+        /* images may be on a file system that is mounted late, or on demand */
+        if (vm->kernel)
+                unit_word(w, "RequiresMountsFor", vm->kernel, NULL);
+        if (vm->initrd)
+                unit_word(w, "RequiresMountsFor", vm->initrd, NULL);
+        for (size_t i = 0; i < vm->n_disks; i++)
+                unit_word(w, "RequiresMountsFor", vm->disks[i].image, NULL);
+}
+
+static usec_t with_margin(usec_t t) {
+        return t > USEC_INFINITY - TIMEOUT_MARGIN ? USEC_INFINITY : t + TIMEOUT_MARGIN;
+}
+
+static bool any_random_mac(const VM *vm) {
+        for (size_t i = 0; i < vm->n_interfaces; i++)
+                if (vm->interfaces[i].mac_policy == MAC_RANDOM)
+                        return true;
+        return false;
+}
+
+/* What the sandbox must let through: it is closed for disks. */
+static void emit_disk_access(const Disk *d, UnitWriter *w) {
+        if (startswith(d->image, "/dev/"))
+                unit_word(w, "DeviceAllow", d->image, d->mode == DISK_PERSISTENT ? "rw" : "r");
+        else if (d->mode == DISK_PERSISTENT)
+                unit_word(w, "ReadWritePaths", d->image, NULL);
+}
+
+static void emit_settings(const VM *vm, UnitWriter *w) {
+        char span[NUMBER_STRING_SIZE];
+
+        unit_section(w, "Service");
+        unit_raw(w, "Type", "exec");
+        unit_raw(w, "User", vm->user);
+        /* the address is chosen at each start, by ExecStartPre= below; "-": it is not there before that */
+        if (any_random_mac(vm))
+                unit_text(w, "EnvironmentFile", "-" RUN_DIR, vm->name, "/env");
+        for (size_t i = 0; i < vm->n_disks; i++)
+                emit_disk_access(&vm->disks[i], w);
+        unit_raw(w, "TimeoutStartSec", format_span(with_margin(vm->ready_timeout), span));
+        unit_raw(w, "TimeoutStopSec", format_span(with_margin(vm->stop_timeout), span));
+}
+
+/* The tap is the VM's from here on; "+": only root may give it away. */
+static void emit_own_tap(const VM *vm, const Interface *i, UnitWriter *w) {
+        char number[NUMBER_STRING_SIZE], ip[IP_STRING_SIZE];
+
+        unit_exec(w, "ExecStartPre", "+", HELPERDIR "/qnet-tap");
+        unit_arg(w, "own");
+        unit_arg(w, i->tap);
+        /* the directory's owner is the dynamic user: its number is not known to anybody else yet */
+        unit_arg(w, "--owner-of=" RUN_DIR, vm->name);
+        if (i->mac_policy == MAC_RANDOM) {
+                unit_arg(w, "--mac=random");
+                unit_arg(w, "--index=", format_number(i->index, number));
+                unit_arg(w, "--env-file=" RUN_DIR, vm->name, "/env");
+        }
+        for (size_t k = 0; k < i->n_addresses; k++)
+                unit_arg(w, "--pin=", format_ip(&i->addresses[k], ip));
+        unit_exec_end(w);
+}
+
+static void emit_prepare_disk(const VM *vm, const Disk *d, UnitWriter *w) {
+        char number[NUMBER_STRING_SIZE];
+
+        /* "+": what the host has mounted is not to be seen from within the sandbox */
+        unit_exec(w, "ExecStartPre", "+", HELPERDIR "/qnet-disk");
+        unit_arg(w, "guard");
+        unit_arg(w, d->image);
+        if (d->mode == DISK_PERSISTENT) {
+                unit_arg(w, "--write");
+                unit_arg(w, "--grant-to-owner-of=" RUN_DIR, vm->name);
+        }
+        unit_exec_end(w);
+        if (d->mode != DISK_OVERLAY)
+                return;
+
+        unit_exec(w, "ExecStartPre", "", HELPERDIR "/qnet-disk");
+        unit_arg(w, "prepare");
+        unit_arg(w, STATE_DIR, vm->name, "/disk", format_number(d->index, number), ".qcow2");
+        unit_arg(w, "--backing=", d->image);
+        unit_arg(w, "--backing-format=", disk_format_to_string(d->format));
+        if (d->size > 0)
+                unit_arg(w, "--size=", format_number(d->size, number));
+        unit_exec_end(w);
+}
+
+static void emit_ready(const VM *vm, UnitWriter *w) {
+        char span[NUMBER_STRING_SIZE], number[NUMBER_STRING_SIZE], mac[MAC_STRING_SIZE];
+        const Interface *i = vm->interfaces;
+
+        /* started is when QEMU runs the guest, not when it was forked */
+        unit_exec(w, "ExecStartPost", "", HELPERDIR "/qnet-monitor");
+        unit_arg(w, "wait");
+        unit_arg(w, RUN_DIR, vm->name, "/qnet.qmp");
+        unit_arg(w, "--timeout=", format_span(vm->ready_timeout, span));
+        unit_exec_end(w);
+        if (vm->ready != READY_ADDRESS || vm->n_interfaces == 0)
+                return;
+
+        unit_exec(w, "ExecStartPost", "", HELPERDIR "/qnet-arp");
+        unit_arg(w, "wait");
+        unit_arg_begin(w);
+        if (i->mac_policy == MAC_RANDOM) {
+                _cleanup_free_ char *variable = NULL;
+
+                if (asprintf(&variable, "QNET_MAC%s", format_number(i->index, number)) >= 0)
+                        unit_arg_add_variable(w, variable);
+        } else
+                unit_arg_add(w, format_mac(&i->mac, mac));
+        unit_arg_end(w);
+        unit_arg(w, "--dev=", interface_bridge(i));
+        unit_arg(w, "--timeout=", span);
+        unit_exec_end(w);
+}
+
+static void emit_stop(const VM *vm, UnitWriter *w) {
+        char span[NUMBER_STRING_SIZE];
+
+        unit_exec(w, "ExecStop", "", HELPERDIR "/qnet-monitor");
+        unit_arg(w, "powerdown");
+        unit_arg(w, RUN_DIR, vm->name, "/qnet.qmp");
+        unit_arg(w, "--timeout=", format_span(vm->stop_timeout, span));
+        unit_exec_end(w);
+        for (size_t i = 0; i < vm->n_disks; i++)
+                if (vm->disks[i].mode == DISK_PERSISTENT) {
+                        /* also after a start that failed half-way: nothing granted stays so */
+                        unit_exec(w, "ExecStopPost", "+", HELPERDIR "/qnet-disk");
+                        unit_arg(w, "release");
+                        unit_arg(w, vm->disks[i].image);
+                        unit_exec_end(w);
+                }
+}
+
+int emit_vm(const VM *vm, UnitWriter *w) {
+        if (vm_is_broken(vm))
+                return emit_broken(vm, w);
+        emit_description(vm, w);
+        emit_dependencies(vm, w);
+        emit_settings(vm, w);
+        for (size_t i = 0; i < vm->n_interfaces; i++)
+                emit_own_tap(vm, &vm->interfaces[i], w);
+        for (size_t i = 0; i < vm->n_disks; i++)
+                emit_prepare_disk(vm, &vm->disks[i], w);
+        emit_qemu(vm, w);
+        emit_ready(vm, w);
+        emit_stop(vm, w);
+        emit_passthrough(&vm->passthrough, w);
+        return unit_close(w);
+}

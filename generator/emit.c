@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* In comes a validated model, out go all of its units, in the model's order. This file knows which units and links there
+ * are; what stands in them is in emit-*.c, but for labs. The only emitter that logs: one message per unit that could not
+ * be written, and the next one is tried. */
+
+#include "emit-internal.h"
+#include "log.h"
+
+typedef struct Emit {
+        UnitWriter *w;
+        Members of_labs, of_switches;
+        int error; /* the first */
+} Emit;
+
+static void check(Emit *e, int r) {
+        if (r >= 0)
+                return;
+        log_error_errno(r, "Failed to write %s: %m", unit_name(e->w));
+        if (e->error == 0)
+                e->error = r;
+}
+
+void emit_origin(const Origin *origin, UnitWriter *w) {
+        unit_raw(w, "Documentation", "man:qnet.conf(5)");
+        /* "systemctl status" warns when this file is newer than the last daemon-reload */
+        if (origin->file)
+                unit_text(w, "SourcePath", origin->file);
+}
+
+void emit_part_of(const Lab *lab, UnitWriter *w) {
+        /* stopping or restarting a lab is stopping or restarting all in it; never the other way round */
+        if (lab)
+                unit_raw(w, "PartOf", "qnet-lab@", lab->name, ".target");
+}
+
+void emit_passthrough(const PassthroughList *list, UnitWriter *w) {
+        const char *section = NULL;
+
+        for (size_t i = 0; i < list->n; i++) {
+                const Passthrough *p = &list->items[i];
+
+                /* last in the unit, so that what the user says about a setting is what counts; a section that comes
+                 * a second time continues the first one (systemd.syntax(7)) */
+                if (!section || !streq(section, p->section))
+                        unit_section(w, section = p->section);
+                unit_raw(w, p->key, p->value);
+        }
+}
+
+void emit_exec_fail(UnitWriter *w) {
+        unit_section(w, "Service");
+        /* oneshot: "systemctl start" waits for it and tells that it failed */
+        unit_raw(w, "Type", "oneshot");
+        unit_exec(w, "ExecStart", "", HELPERDIR "/qnet-fail");
+}
+
+void emit_problems(const Problem *problems, size_t n, UnitWriter *w) {
+        char line[NUMBER_STRING_SIZE];
+
+        for (size_t i = 0; i < n; i++)
+                if (problems[i].origin.file)
+                        unit_option(w, problems[i].origin.file, ":",
+                                        format_number(problems[i].origin.line, line), ": ", problems[i].text);
+                else
+                        unit_option(w, problems[i].text);
+}
+
+int emit_lab(const Lab *lab, const Members *of_labs, UnitWriter *w) {
+        size_t n;
+        const Member *members = members_find(of_labs, lab, &n);
+
+        unit_open(w, "qnet-lab@", lab->name, ".target");
+        unit_section(w, "Unit");
+        if (lab->description)
+                unit_text(w, "Description", lab->description);
+        else
+                unit_text(w, "Description", "Lab ", lab->name);
+        emit_origin(&lab->origin, w);
+        /* Wants=, not Requires=: one broken VM does not take the lab down. A target is After= what it wants by itself
+         * (systemd.target(5)), so that "systemctl start" of it returns when all are up. */
+        for (size_t i = 0; i < n; i++)
+                if (members[i].vm)
+                        unit_raw(w, "Wants", "qemu-vm@", members[i].vm->name, ".service");
+                else {
+                        unit_raw(w, "Wants", "qnet-switch@", members[i].network->name, ".service");
+                        if (members[i].network->dhcp && members[i].network->n_problems == 0)
+                                unit_raw(w, "Wants", "qnet-dhcp@", members[i].network->name, ".service");
+                }
+        emit_passthrough(&lab->passthrough, w);
+        return unit_close(w);
+}
+
+static void emit_autostart(Emit *e, bool autostart, const char *unit, const char *name, const char *suffix) {
+        if (autostart)
+                check(e, emit_link(e->w, "qnet.target", ".wants", unit, name, suffix));
+}
+
+/* A unit that only tells what is wrong must not be run in the sandbox and by the restart policy of one that works: the
+ * shared drop-in is masked for it, by one of the same name in the directory of the instance (systemd.unit(5)). */
+static void emit_mask_drop_in(Emit *e, const char *unit, const char *name) {
+        check(e, unit_link(e->w, "/dev/null", unit, name, ".service.d/10-qnet.conf"));
+}
+
+static void emit_network(Emit *e, const Switch *s) {
+        check(e, emit_switch(s, e->w));
+        emit_autostart(e, s->autostart, "qnet-switch@", s->name, ".service");
+        check(e, emit_install(e->w, &s->passthrough, "qnet-switch@", s->name, ".service"));
+        if (s->n_problems > 0) {
+                emit_mask_drop_in(e, "qnet-switch@", s->name);
+                return;
+        }
+        if (!s->dhcp)
+                return;
+        check(e, emit_dhcp(s, &e->of_switches, e->w));
+        /* without it the first VM would start the server, and guests of others on the bridge had none before */
+        emit_autostart(e, s->autostart, "qnet-dhcp@", s->name, ".service");
+}
+
+static void emit_machine(Emit *e, const VM *vm) {
+        check(e, emit_vm(vm, e->w));
+        emit_autostart(e, vm->autostart, "qemu-vm@", vm->name, ".service");
+        check(e, emit_install(e->w, &vm->passthrough, "qemu-vm@", vm->name, ".service"));
+        if (vm_is_broken(vm)) {
+                emit_mask_drop_in(e, "qemu-vm@", vm->name);
+                return;
+        }
+        for (size_t i = 0; i < vm->n_interfaces; i++)
+                check(e, emit_tap(vm, &vm->interfaces[i], e->w));
+}
+
+static void emit_group(Emit *e, const Lab *lab) {
+        check(e, emit_lab(lab, &e->of_labs, e->w));
+        emit_autostart(e, lab->autostart, "qnet-lab@", lab->name, ".target");
+        check(e, emit_install(e->w, &lab->passthrough, "qnet-lab@", lab->name, ".target"));
+}
+
+int emit_all(const Model *m, UnitWriter *w) {
+        Emit e = { .w = w };
+
+        if (members_of_labs(m, &e.of_labs) < 0 || members_of_switches(m, &e.of_switches) < 0) {
+                members_done(&e.of_labs);
+                return log_oom();
+        }
+        for (size_t i = 0; i < m->n_switches; i++)
+                emit_network(&e, m->switches[i]);
+        for (size_t i = 0; i < m->n_vms; i++)
+                emit_machine(&e, m->vms[i]);
+        for (size_t i = 0; i < m->n_labs; i++)
+                emit_group(&e, m->labs[i]);
+        check(&e, emit_reaper(&m->reaper, w));
+        members_done(&e.of_labs);
+        members_done(&e.of_switches);
+        return e.error;
+}

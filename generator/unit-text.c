@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* In come keys, values and arguments, out goes the text of one unit, in the writer's buffer. The only place that
+ * escapes. What is escaped, and why it is enough, in the words of systemd.syntax(7) and systemd.service(5):
+ *   - a line that ends in an odd number of backslashes goes on in the next line: so a value never ends in one;
+ *   - a continued line that starts with '#' or ';' is a comment: arguments that have one are quoted;
+ *   - "%" is a specifier in all values, "%%" is a percent sign;
+ *   - "$NAME" and "${NAME}" are variables in commands, "$$" is a dollar sign, also within quotes of either kind;
+ *   - a ";" alone separates commands, '";"' is an argument;
+ *   - in double quotes only '"' and '\' mean anything, after the two above. */
+
+#include "parse-value.h"
+#include "unit-writer-internal.h"
+
+#define CONTINUED " \\\n        "
+
+void unit_fail(UnitWriter *w, int error) {
+        if (w->error == 0)
+                w->error = error;
+}
+
+static char *reserve(UnitWriter *w, size_t n) { /* room for n more bytes, or NULL after fail() */
+        if (w->size + n > w->allocated) {
+                size_t a = MAX(w->size + n, w->allocated * 2);
+                char *p = realloc(w->buf, a);
+
+                if (!p) {
+                        unit_fail(w, -ENOMEM);
+                        return NULL;
+                }
+                w->buf = p;
+                w->allocated = a;
+        }
+        return w->buf + w->size;
+}
+
+static void put(UnitWriter *w, const char *s, size_t n) {
+        char *p = reserve(w, n);
+
+        if (!p)
+                return;
+        memcpy(p, s, n);
+        w->size += n;
+}
+
+static void put_string(UnitWriter *w, const char *s) {
+        put(w, s, strlen(s));
+}
+
+/* What a byte of text asks for. */
+enum {
+        PERCENT = 1 << 0, /* doubled in every value */
+        DOLLAR = 1 << 1,  /* doubled in commands */
+        QUOTE = 1 << 2,   /* a backslash before it in words */
+        SPLITS = 1 << 3,  /* a word with it is put in quotes */
+        HIGH = 1 << 4,    /* may be UTF-8 */
+        REFUSED = 1 << 5,
+};
+
+static const unsigned char byte_class[256] = {
+        [0x00 ... 0x1f] = REFUSED,
+        [' '] = SPLITS,
+        ['"'] = QUOTE | SPLITS,
+        ['#'] = SPLITS,
+        ['$'] = DOLLAR,
+        ['%'] = PERCENT,
+        ['\''] = SPLITS,
+        [';'] = SPLITS,
+        ['\\'] = QUOTE | SPLITS,
+        [0x7f] = REFUSED,
+        [0x80 ... 0xff] = HIGH,
+};
+
+/* Appends s. Bytes of a class in doubled are written twice (the byte c, if not 0, once more), those of a class in
+ * escaped get a backslash. Returns the classes that were seen. */
+static unsigned put_escaped(UnitWriter *w, const char *s, unsigned doubled, unsigned escaped, char c) {
+        unsigned seen = 0;
+        size_t n = strlen(s);
+        char *p = reserve(w, n * 4); /* doubled on behalf of c, and each of the two escaped */
+
+        if (!p)
+                return 0;
+
+        for (size_t i = 0; i < n; i++) {
+                unsigned k = byte_class[(unsigned char) s[i]];
+
+                seen |= k;
+                for (unsigned times = c != 0 && s[i] == c ? 2 : 1; times > 0; times--) {
+                        if (k & (doubled | escaped))
+                                *p++ = k & doubled ? s[i] : '\\';
+                        *p++ = s[i];
+                }
+        }
+        w->size = p - w->buf;
+
+        if ((seen & REFUSED) || ((seen & HIGH) && !text_is_printable(s)))
+                unit_fail(w, -EINVAL);
+        return seen;
+}
+
+/* Ends a value that started at offset start. Space around it would get lost in systemd's parser, so it is refused
+ * rather than changed; after an odd number of backslashes a space, which does get lost, keeps the line from going on. */
+static void end_value(UnitWriter *w, size_t start) {
+        size_t backslashes = 0;
+
+        if (w->error < 0)
+                return;
+        if (w->size > start && (w->buf[start] == ' ' || w->buf[w->size - 1] == ' '))
+                unit_fail(w, -EINVAL);
+        while (backslashes < w->size - start && w->buf[w->size - 1 - backslashes] == '\\')
+                backslashes++;
+        put_string(w, backslashes % 2 == 1 ? " \n" : "\n");
+}
+
+static size_t begin_value(UnitWriter *w, const char *key) {
+        put_string(w, key);
+        put(w, "=", 1);
+        return w->size;
+}
+
+void unit_section(UnitWriter *w, const char *section) {
+        put_string(w, w->size > 0 ? "\n[" : "[");
+        put_string(w, section);
+        put(w, "]\n", 2);
+}
+
+void unit_text_pieces(UnitWriter *w, const char *key, ...) {
+        size_t start = begin_value(w, key);
+        va_list ap;
+
+        va_start(ap, key);
+        FOREACH_PIECE(s, ap)
+        put_escaped(w, s, PERCENT, 0, 0);
+        va_end(ap);
+        end_value(w, start);
+}
+
+void unit_raw_pieces(UnitWriter *w, const char *key, ...) {
+        size_t start = begin_value(w, key);
+        va_list ap;
+
+        va_start(ap, key);
+        FOREACH_PIECE(s, ap)
+        put_escaped(w, s, 0, 0, 0);
+        va_end(ap);
+        end_value(w, start);
+}
+
+/* ---- words and commands ---- */
+
+static void arg_add(UnitWriter *w, const char *text, unsigned doubled, char c) {
+        if (put_escaped(w, text, doubled, QUOTE, c) & SPLITS)
+                w->arg_quoted = true;
+}
+
+static void arg_begin(UnitWriter *w) {
+        w->arg_start = w->size;
+        w->arg_quoted = false;
+}
+
+void unit_arg_begin(UnitWriter *w) {
+        put(w, " ", 1);
+        arg_begin(w);
+}
+
+void unit_option_begin(UnitWriter *w) {
+        put_string(w, CONTINUED);
+        arg_begin(w);
+}
+
+void unit_arg_add(UnitWriter *w, const char *text) {
+        arg_add(w, text, PERCENT | DOLLAR, 0);
+}
+
+void unit_arg_add_escaped(UnitWriter *w, const char *text, char c) {
+        arg_add(w, text, PERCENT | DOLLAR, c);
+}
+
+void unit_arg_add_variable(UnitWriter *w, const char *name) {
+        put(w, "${", 2);
+        put_string(w, name);
+        put(w, "}", 1);
+}
+
+void unit_arg_end(UnitWriter *w) {
+        size_t n = w->size - w->arg_start;
+        char *p;
+
+        /* only now is it known whether there must be quotes around it; the escapes are the same */
+        if (!w->arg_quoted && n > 0)
+                return;
+        if (!reserve(w, 2) || w->error < 0)
+                return;
+        p = w->buf + w->arg_start;
+        memmove(p + 1, p, n);
+        p[0] = p[n + 1] = '"';
+        w->size += 2;
+}
+
+void unit_word(UnitWriter *w, const char *key, const char *text, const char *rest) {
+        size_t start = begin_value(w, key);
+
+        arg_begin(w);
+        arg_add(w, text, PERCENT, 0); /* "$" means nothing outside commands */
+        unit_arg_end(w);
+        if (rest) {
+                put(w, " ", 1);
+                put_escaped(w, rest, 0, 0, 0);
+        }
+        end_value(w, start);
+}
+
+void unit_exec(UnitWriter *w, const char *key, const char *prefix, const char *program) {
+        begin_value(w, key);
+        put_string(w, prefix);
+        arg_begin(w);
+        arg_add(w, program, PERCENT, 0); /* the path of the program is not looked at for variables */
+        unit_arg_end(w);
+}
+
+static void arg_pieces(UnitWriter *w, va_list ap) {
+        FOREACH_PIECE(s, ap)
+        unit_arg_add(w, s);
+        unit_arg_end(w);
+}
+
+void unit_arg_pieces(UnitWriter *w, ...) {
+        va_list ap;
+
+        unit_arg_begin(w);
+        va_start(ap, w);
+        arg_pieces(w, ap);
+        va_end(ap);
+}
+
+void unit_option_pieces(UnitWriter *w, ...) {
+        va_list ap;
+
+        unit_option_begin(w);
+        va_start(ap, w);
+        arg_pieces(w, ap);
+        va_end(ap);
+}
+
+void unit_exec_end(UnitWriter *w) {
+        put(w, "\n", 1);
+}
+
+const char *format_number(uint64_t n, char buf[static NUMBER_STRING_SIZE]) {
+        char digits[NUMBER_STRING_SIZE], *p = digits + sizeof(digits) - 1;
+
+        *p = 0;
+        do
+                *--p = (char) ('0' + n % 10);
+        while ((n /= 10) > 0);
+        return memcpy(buf, p, digits + sizeof(digits) - p);
+}
+
+const char *format_span(usec_t t, char buf[static NUMBER_STRING_SIZE]) {
+        if (t == USEC_INFINITY)
+                return strcpy(buf, "infinity");
+        if (t % USEC_PER_SEC == 0)
+                return strcat((char *) format_number(t / USEC_PER_SEC, buf), "s");
+        if (t % USEC_PER_MSEC == 0)
+                return strcat((char *) format_number(t / USEC_PER_MSEC, buf), "ms");
+        return strcat((char *) format_number(t, buf), "us");
+}
+
+char *unit_name_escape_path(const char *path) {
+        static const char hex[] = "0123456789abcdef";
+        char *ret = malloc(strlen(path) * 4 + 1), *p = ret;
+
+        if (!ret)
+                return NULL;
+        for (const char *s = path; *s; s++) {
+                bool alnum = (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z');
+
+                if (*s == '/')
+                        *p++ = '-';
+                else if (alnum || *s == ':' || *s == '_' || (*s == '.' && s > path))
+                        *p++ = *s;
+                else {
+                        *p++ = '\\';
+                        *p++ = 'x';
+                        *p++ = hex[(unsigned char) *s >> 4];
+                        *p++ = hex[*s & 15];
+                }
+        }
+        *p = 0;
+        return ret;
+}

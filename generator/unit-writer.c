@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* In come the text that unit-text.c has put together and names, out go files and links in one directory, or text on a
+ * stream. One buffer and one temporary name serve all units: per unit open(), write(), close() and rename(), nothing
+ * else. */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "unit-writer-internal.h"
+
+#define TEMP_FORMAT ".qnet-%016" PRIx64 ".tmp" /* no unit's suffix: systemd does not look at it */
+
+static int writer_new(const char *dir, UnitWriter **ret) {
+        _cleanup_unit_writer_ UnitWriter *w = calloc(1, sizeof(*w));
+
+        if (!w)
+                return -ENOMEM;
+        w->dir_fd = -1;
+        w->dir = strdup(dir);
+        w->allocated = 16 * 1024;
+        w->buf = malloc(w->allocated);
+        if (!w->dir || !w->buf)
+                return -ENOMEM;
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+/* Another name for each generator, so that two at a time do not write to one file. */
+static int choose_temp(UnitWriter *w) {
+        uint64_t random;
+
+        if (getrandom(&random, sizeof(random), GRND_NONBLOCK | GRND_INSECURE) != sizeof(random))
+                return -EIO;
+        snprintf(w->temp, sizeof(w->temp), TEMP_FORMAT, random);
+        return 0;
+}
+
+int unit_writer_new(const char *dir, UnitWriter **ret) {
+        _cleanup_unit_writer_ UnitWriter *w = NULL;
+        int r;
+
+        r = writer_new(dir, &w);
+        if (r < 0)
+                return r;
+        w->dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (w->dir_fd < 0)
+                return -errno;
+        r = choose_temp(w);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+int unit_writer_new_stream(FILE *stream, const char *dir, UnitWriter **ret) {
+        UnitWriter *w;
+        int r;
+
+        r = writer_new(dir, &w);
+        if (r < 0)
+                return r;
+        w->stream = stream;
+        *ret = w;
+        return 0;
+}
+
+UnitWriter *unit_writer_free(UnitWriter *w) {
+        if (!w)
+                return NULL;
+        safe_close(w->dir_fd);
+        free(w->dir);
+        free(w->buf);
+        free(w);
+        return NULL;
+}
+
+static void set_name(UnitWriter *w, va_list ap) {
+        size_t n = 0;
+
+        w->size = 0;
+        w->error = 0;
+        FOREACH_PIECE(s, ap) {
+                size_t l = strlen(s);
+
+                if (n + l > UNIT_NAME_LENGTH) {
+                        unit_fail(w, -ENAMETOOLONG);
+                        break;
+                }
+                memcpy(w->name + n, s, l);
+                n += l;
+        }
+        w->name[n] = 0;
+}
+
+void unit_open_pieces(UnitWriter *w, ...) {
+        va_list ap;
+
+        va_start(ap, w);
+        set_name(w, ap);
+        va_end(ap);
+}
+
+const char *unit_name(const UnitWriter *w) {
+        return w->name;
+}
+
+/* The directory that the name is in, unless it was the last one too. */
+static int make_parent(UnitWriter *w) {
+        const char *slash = strrchr(w->name, '/');
+        size_t n = slash ? (size_t) (slash - w->name) : 0;
+
+        if (n == 0 || (strncmp(w->parent, w->name, n) == 0 && w->parent[n] == 0))
+                return 0;
+        memcpy(w->parent, w->name, n);
+        w->parent[n] = 0;
+        if (mkdirat(w->dir_fd, w->parent, 0755) < 0 && errno != EEXIST) {
+                int r = -errno;
+
+                w->parent[0] = 0;
+                return r;
+        }
+        return 0;
+}
+
+static int write_all(int fd, const char *p, size_t n) {
+        while (n > 0) {
+                ssize_t k = write(fd, p, n);
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return -errno;
+                p += k;
+                n -= (size_t) k;
+        }
+        return 0;
+}
+
+static int publish(UnitWriter *w) { /* the temporary file or link under its name */
+        if (renameat(w->dir_fd, w->temp, w->dir_fd, w->name) < 0) {
+                int r = -errno;
+
+                (void) unlinkat(w->dir_fd, w->temp, 0);
+                return r;
+        }
+        return 0;
+}
+
+static int write_file(UnitWriter *w) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        r = make_parent(w);
+        if (r < 0)
+                return r;
+        fd = openat(w->dir_fd, w->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        r = write_all(fd, w->buf, w->size);
+        /* close() is where some file systems tell that there was no space */
+        if (close(TAKE_FD(fd)) < 0 && r >= 0)
+                r = -errno;
+        if (r < 0) {
+                (void) unlinkat(w->dir_fd, w->temp, 0);
+                return r;
+        }
+        return publish(w);
+}
+
+int unit_close(UnitWriter *w) {
+        if (w->error < 0)
+                return w->error;
+        if (!w->stream)
+                return write_file(w);
+        fprintf(w->stream, "# %s/%s\n%.*s\n", w->dir, w->name, (int) w->size, w->buf);
+        return ferror(w->stream) ? -EIO : 0;
+}
+
+static bool link_is(UnitWriter *w, const char *target) {
+        char there[PATH_MAX];
+        ssize_t n = readlinkat(w->dir_fd, w->name, there, sizeof(there));
+
+        return n >= 0 && (size_t) n == strlen(target) && memcmp(there, target, (size_t) n) == 0;
+}
+
+int unit_link_pieces(UnitWriter *w, const char *target, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, target);
+        set_name(w, ap);
+        va_end(ap);
+        if (w->error < 0)
+                return w->error;
+        if (w->stream) {
+                fprintf(w->stream, "# %s/%s -> %s\n\n", w->dir, w->name, target);
+                return ferror(w->stream) ? -EIO : 0;
+        }
+        r = make_parent(w);
+        if (r < 0)
+                return r;
+        if (symlinkat(target, w->dir_fd, w->name) >= 0)
+                return 0;
+        if (errno != EEXIST)
+                return -errno;
+        if (link_is(w, target))
+                return 0;
+        if (symlinkat(target, w->dir_fd, w->temp) < 0)
+                return -errno;
+        return publish(w);
+}
