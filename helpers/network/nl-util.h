@@ -18,7 +18,8 @@ DEFINE_CLEANUP(struct nl_sock *, nl_socket_free)
 #define _cleanup_nl_msg_  _cleanup_(nlmsg_freep)
 #define _cleanup_nl_sock_ _cleanup_(nl_socket_freep)
 
-/* A message of that type with its fixed header (ifinfomsg, ndmsg ...); NULL: no memory. */
+/* A message of that type with its fixed header (ifinfomsg, ndmsg ...); NULL: no memory. flags: NLM_F_ACK for a change,
+ * NLM_F_DUMP for a list, neither for what the kernel answers with one message or an error. */
 struct nl_msg *message_new(int type, int flags, const void *header, size_t header_size);
 
 /* Called for each reply of the kernel that is neither an acknowledgement nor an error; negative ends the request with

@@ -92,7 +92,7 @@ int address_add(Rtnl *rtnl, int ifindex, const IPAddress *ip) {
                 .ifa_index = (uint32_t) ifindex,
         };
         _cleanup_nl_msg_ struct nl_msg *m = message_new(
-                        RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &ifa, sizeof(ifa));
+                        RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &ifa, sizeof(ifa));
         uint32_t broadcast;
 
         if (!m)
@@ -118,7 +118,7 @@ int address_delete(Rtnl *rtnl, int ifindex, const IPAddress *ip) {
                 .ifa_prefixlen = ip->prefix,
                 .ifa_index = (uint32_t) ifindex,
         };
-        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_DELADDR, 0, &ifa, sizeof(ifa));
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_DELADDR, NLM_F_ACK, &ifa, sizeof(ifa));
 
         if (!m)
                 return -ENOMEM;

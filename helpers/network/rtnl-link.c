@@ -247,7 +247,7 @@ static int set_link(Rtnl *rtnl, const LinkChange *change, bool no_ipv6_autoconf)
 
         if (change->up)
                 ifi.ifi_flags = ifi.ifi_change = IFF_UP;
-        m = message_new(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+        m = message_new(RTM_NEWLINK, NLM_F_ACK, &ifi, sizeof(ifi));
         if (!m)
                 return -ENOMEM;
         if (change->alias)
@@ -279,7 +279,7 @@ int link_set(Rtnl *rtnl, const LinkChange *change) {
 /* Not in link_set()'s message: the kernel takes a port's attributes only from a link that is a port already. */
 int link_set_isolated(Rtnl *rtnl, int ifindex, bool isolated) {
         struct ifinfomsg ifi = { .ifi_index = ifindex };
-        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_NEWLINK, NLM_F_ACK, &ifi, sizeof(ifi));
         struct nlattr *info, *data;
 
         if (!m)
@@ -303,7 +303,7 @@ nla_put_failure:
 int link_add_bridge(Rtnl *rtnl, const char *name, const struct ether_addr *mac) {
         struct ifinfomsg ifi = { 0 };
         _cleanup_nl_msg_ struct nl_msg *m = message_new(
-                        RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
+                        RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
         struct nlattr *info, *data;
 
         if (!m)
@@ -331,7 +331,7 @@ nla_put_failure:
 
 int link_delete(Rtnl *rtnl, int ifindex) {
         struct ifinfomsg ifi = { .ifi_index = ifindex };
-        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_DELLINK, 0, &ifi, sizeof(ifi));
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_DELLINK, NLM_F_ACK, &ifi, sizeof(ifi));
 
         return m ? rtnl_call(rtnl, m, NULL, NULL) : -ENOMEM;
 }

@@ -185,7 +185,7 @@ int neighbour_list(Rtnl *rtnl, int family, int ifindex, const struct ether_addr 
 static int put_neighbour(
                 Rtnl *rtnl, const struct ndmsg *ndm, const IPAddress *ip, const struct ether_addr *mac) {
         _cleanup_nl_msg_ struct nl_msg *m = message_new(
-                        RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, ndm, sizeof(*ndm));
+                        RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, ndm, sizeof(*ndm));
 
         if (!m)
                 return -ENOMEM;
@@ -220,7 +220,7 @@ int neighbour_probe(Rtnl *rtnl, int ifindex, const IPAddress *ip) {
 
 int neighbour_delete(Rtnl *rtnl, int ifindex, const IPAddress *ip) {
         struct ndmsg ndm = { .ndm_family = (uint8_t) ip->family, .ndm_ifindex = ifindex };
-        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_DELNEIGH, 0, &ndm, sizeof(ndm));
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_DELNEIGH, NLM_F_ACK, &ndm, sizeof(ndm));
 
         if (!m)
                 return -ENOMEM;
@@ -252,7 +252,7 @@ int neighbour_unpin_all(Rtnl *rtnl, int ifindex, const struct ether_addr *mac) {
 /* linux/neighbour.h: NDTA_PARMS with NDTPA_IFINDEX are those of one device */
 static int set_table(Rtnl *rtnl, int family, const char *table, int ifindex) {
         struct ndtmsg ndt = { .ndtm_family = (uint8_t) family };
-        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_SETNEIGHTBL, 0, &ndt, sizeof(ndt));
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_SETNEIGHTBL, NLM_F_ACK, &ndt, sizeof(ndt));
         struct nlattr *parms;
 
         if (!m)

@@ -98,7 +98,7 @@ const char *rtnl_reason(const Rtnl *rtnl) {
 }
 
 struct nl_msg *message_new(int type, int flags, const void *header, size_t header_size) {
-        _cleanup_nl_msg_ struct nl_msg *m = nlmsg_alloc_simple(type, flags | NLM_F_REQUEST | NLM_F_ACK);
+        _cleanup_nl_msg_ struct nl_msg *m = nlmsg_alloc_simple(type, flags | NLM_F_REQUEST);
 
         if (!m || nlmsg_append(m, (void *) header, header_size, NLMSG_ALIGNTO) < 0)
                 return NULL;
@@ -164,7 +164,8 @@ static int receive(Rtnl *rtnl, struct nlmsghdr **ret) {
 typedef struct Request {
         reply_t f;
         void *userdata;
-        int result; /* the first error of f, or -EINTR for an interrupted dump */
+        int result;  /* the first error of f, or -EINTR for an interrupted dump */
+        bool single; /* the reply is the verdict too */
         bool done;
 } Request;
 
@@ -204,11 +205,16 @@ static int read_message(Rtnl *rtnl, struct nlmsghdr *h, Request *q) {
                 if (r < 0)
                         q->result = r;
         }
-        return 0;
+        q->done = q->single;
+        return q->single ? q->result : 0;
 }
 
 int rtnl_call(Rtnl *rtnl, struct nl_msg *m, reply_t f, void *userdata) {
-        Request q = { .f = f, .userdata = userdata };
+        Request q = {
+                .f = f,
+                .userdata = userdata,
+                .single = !(nlmsg_hdr(m)->nlmsg_flags & (NLM_F_ACK | NLM_F_DUMP)),
+        };
         int r;
 
         rtnl->reason[0] = '\0';

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* qnet-tap del: removes a tap and the permanent neighbour entries of the guest behind it. Leases among them come back
+ * with the guest's next request. */
+
+#include "describe.h"
+#include "log.h"
+#include "tap.h"
+
+int tap_del(Rtnl *rtnl, const TapArguments *a) {
+        char text[LINK_DESCRIPTION_SIZE];
+        Link link;
+        int r;
+
+        r = link_get_by_name(rtnl, a->ifname, &link);
+        if (r == -ENODEV)
+                return 0;
+        if (r < 0)
+                return log_error_errno(r, "Cannot look up %s: %m%s", a->ifname, rtnl_reason(rtnl));
+        if (!link_is_our_tap(&link)) {
+                log_error("Not removing %s: it is not a tap of a VM, but %s", a->ifname,
+                                link_describe(&link, text));
+                return -EPERM;
+        }
+        r = link_delete(rtnl, link.ifindex);
+        if (r < 0 && r != -ENODEV)
+                return log_error_errno(r, "Cannot remove tap %s: %m%s", a->ifname, rtnl_reason(rtnl));
+        if (link.master > 0 && link.alias.has_mac) {
+                r = neighbour_unpin_all(rtnl, link.master, &link.alias.mac);
+                if (r < 0 && r != -ENODEV)
+                        log_warning_errno(r, "Cannot remove the neighbour entries of VM %s, ignoring: %m%s",
+                                        link.alias.name, rtnl_reason(rtnl));
+        }
+        return 0;
+}
