@@ -114,7 +114,8 @@ static int reserve(Qmp *q) {
         size_t size = q->size ? q->size * 2 : 4096;
         char *p;
 
-        if (q->start > 0) { /* only here, not per line: a flood of short lines would be moved again and again */
+        /* only here, not per line: a flood of short lines would be moved again and again */
+        if (q->start > 0) {
                 memmove(q->buffer, q->buffer + q->start, q->end - q->start);
                 q->end -= q->start;
                 q->scanned -= q->start;

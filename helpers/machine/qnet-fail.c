@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The ExecStart= of an object whose configuration is broken: says why, where "systemctl status" and the journal show
- * it, and fails. Each argument is a message; "FILE:LINE: text" gets CONFIG_FILE= and CONFIG_LINE= in the journal. */
+/* The ExecStart= of an object whose configuration is broken: says why, where "systemctl status" and the
+ * journal show it, and fails. Each argument is a message; "FILE:LINE: text" gets CONFIG_FILE= and
+ * CONFIG_LINE= in the journal. */
 
 #include "parse-value.h"
 #include "program.h"

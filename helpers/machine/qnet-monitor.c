@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a unit asks of QEMU's monitor: wait until the guest runs, power it down, quit. Comes in: the path of the socket that
- * is qnet's own (QEMU serves one client per socket at a time), and, from systemd, QEMU's process in $MAINPID, so that
- * nobody waits for a QEMU that has died. Changes nothing but the guest. */
+/* What a unit asks of QEMU's monitor: wait until the guest runs, power it down, quit. Comes in: the path of
+ * the socket that is qnet's own (QEMU serves one client per socket at a time), and, from systemd, QEMU's
+ * process in $MAINPID, so that nobody waits for a QEMU that has died. Changes nothing but the guest. */
 
 #include <inttypes.h>
 #include <poll.h>
@@ -118,8 +118,7 @@ static int log_failure(const Monitor *m, int r) {
         case -ETIMEDOUT:
                 return log_error_errno(r, "Timed out waiting for QEMU on %s.", m->path);
         case -ECONNRESET:
-                return log_error_errno(r,
-                                "QEMU has ended; its last words are above, or in 'journalctl -u' of the unit.");
+                return log_error_errno(r, "QEMU has ended; its last words are in the journal of the unit.");
         case -ENOENT:
         case -ECONNREFUSED:
                 return log_error_errno(r, "Nobody listens on %s: QEMU does not run.", m->path);
@@ -133,7 +132,8 @@ static int log_failure(const Monitor *m, int r) {
         }
 }
 
-/* 1 the guest runs, 0 not yet, negative: it never will. The words are QEMU's RunState (qapi/run-state.json). */
+/* 1 the guest runs, 0 not yet, negative: it never will. The words are QEMU's RunState
+ * (qapi/run-state.json). */
 static int judge_status(const Monitor *m, const char *status) {
         static const char *const hopeless[] = { "internal-error", "io-error", "guest-panicked", "shutdown",
                 "watchdog" };

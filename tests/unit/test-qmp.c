@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The QMP client against a peer that is slow, chatty, mistaken or hostile: a child process at the other end of a socket
- * pair, which reads nothing and writes what the case says. */
+/* The QMP client against a peer that is slow, chatty, mistaken or hostile: a child process at the other end
+ * of a socket pair, which reads nothing and writes what the case says. */
 
 #include <signal.h>
 #include <sys/resource.h>

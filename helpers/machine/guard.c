@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "access.h"
+#include "guard.h"
+#include "locks.h"
+#include "log.h"
+#include "mounts.h"
+
+/* All checks and the grant are of one inode, whatever happens to the name meanwhile. */
+static int open_image(const Guard *g, struct stat *ret_st) {
+        _cleanup_close_ int fd = open(g->image, O_PATH | O_CLOEXEC);
+
+        if (fd < 0 && errno == ENOENT)
+                return log_error_errno(
+                                errno, "Image %s does not exist: put it there, or correct Image=.", g->image);
+        if (fd < 0 || fstat(fd, ret_st) < 0)
+                return log_error_errno(errno, "Cannot open image %s: %m", g->image);
+        if (S_ISDIR(ret_st->st_mode))
+                return log_error_errno(
+                                EISDIR, "Image %s is a directory; a file or a disk is needed.", g->image);
+        if (!S_ISREG(ret_st->st_mode) && !S_ISBLK(ret_st->st_mode))
+                return log_error_errno(EINVAL, "Image %s is neither a file nor a disk.", g->image);
+        return TAKE_FD(fd);
+}
+
+static int refuse_if_host_uses(const Guard *g, const struct stat *st) {
+        _cleanup_free_ char *use = NULL;
+        int r;
+
+        r = host_uses_disk("", st, g->write, &use);
+        if (r < 0)
+                return log_error_errno(r, "Cannot find out whether this host uses %s: %m", g->image);
+        if (r > 0)
+                return log_error_errno(EBUSY, "%s is in use on this host: %s.", g->image, use);
+        return 0;
+}
+
+static int refuse_if_locked(const Guard *g, int path_fd) {
+        _cleanup_free_ char *holder = NULL;
+        _cleanup_close_ int fd = -1;
+        char path[64];
+        int r;
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0)
+                return log_error_errno(errno, "Cannot open image %s: %m", g->image);
+        r = image_is_locked(fd, g->write, &holder);
+        if (r < 0)
+                return log_error_errno(r, "Cannot find out who uses %s: %m", g->image);
+        if (r > 0)
+                return log_error_errno(EBUSY, "%s is in use by %s, so it cannot be %s; stop that first.",
+                                g->image, holder, g->write ? "written to" : "read safely");
+        return 0;
+}
+
+static int get_identity(const Guard *g, Identity *ret) {
+        struct stat st;
+
+        if (!g->owner_of) {
+                *ret = (Identity){ g->uid, g->uid };
+                return 0;
+        }
+        if (stat(g->owner_of, &st) < 0)
+                return log_error_errno(errno, "Cannot tell the virtual machine's user, the owner of %s: %m",
+                                g->owner_of);
+        *ret = (Identity){ st.st_uid, st.st_gid };
+        return 0;
+}
+
+static int log_out_of_reach(const Guard *g, const Identity *i, int r, const char *culprit) {
+        if (culprit)
+                return log_error_errno(r,
+                                "Image %s is out of the virtual machine's reach: its user (%u) may not search %s; "
+                                "type 'chmod o+x %s', or move the image.",
+                                g->image, i->uid, culprit, culprit);
+        if (r == -EOPNOTSUPP)
+                return log_error_errno(r,
+                                "The virtual machine's user (%u) may not open %s, and its file system has no ACLs; "
+                                "type 'chmod o+%s %s', or move the image.",
+                                i->uid, g->image, g->write ? "rw" : "r", g->image);
+        if (r == -EROFS)
+                return log_error_errno(r,
+                                "Image %s is on a read-only file system; use Mode=overlay or Mode=readonly.",
+                                g->image);
+        return log_error_errno(
+                        r, "Cannot give image %s to the virtual machine's user (%u): %m", g->image, i->uid);
+}
+
+/* No entry when the mode bits do: nothing to take back then. */
+static int grant(const Guard *g, int fd) {
+        _cleanup_free_ char *culprit = NULL;
+        Identity i;
+        int r;
+
+        r = get_identity(g, &i);
+        if (r < 0)
+                return r;
+        r = access_check(&i, g->image, g->write, &culprit);
+        if (r >= 0)
+                return 0;
+        if (r == -EACCES && !culprit) {
+                r = access_grant(fd, i.uid, g->write);
+                if (r >= 0)
+                        r = access_check(&i, g->image, g->write, &culprit);
+                if (r >= 0)
+                        return 0;
+        }
+        return log_out_of_reach(g, &i, r, culprit);
+}
+
+int guard_image(const Guard *g) {
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int r;
+
+        fd = open_image(g, &st);
+        if (fd < 0)
+                return fd;
+        r = refuse_if_host_uses(g, &st);
+        if (r < 0)
+                return r;
+        r = refuse_if_locked(g, fd);
+        if (r < 0)
+                return r;
+        return g->owner_of || g->uid != UINT_MAX ? grant(g, fd) : 0;
+}
+
+int guard_release(const Guard *g) {
+        _cleanup_close_ int fd = -1;
+        Identity i;
+        int r;
+
+        r = get_identity(g, &i);
+        if (r < 0)
+                return r;
+        fd = open(g->image, O_PATH | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : log_error_errno(errno, "Cannot open image %s: %m", g->image);
+        r = access_revoke(fd, i.uid);
+        if (r < 0)
+                return log_error_errno(r, "Cannot take image %s from the virtual machine's user (%u): %m",
+                                g->image, i.uid);
+        return 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Stands between a virtual machine and a disk that somebody else uses, and hands the disk to the machine's
+ * user. Runs as root, in the host's namespaces. Logs its failures. */
+
+#include "cleanup.h"
+
+typedef struct Guard {
+        const char *image;    /* absolute */
+        bool write;
+        const char *owner_of; /* a directory, whose owner gets access; or NULL */
+        unsigned uid;         /* instead of that, for release; UINT_MAX: not given */
+} Guard;
+
+int guard_image(const Guard *g);
+int guard_release(const Guard *g);
