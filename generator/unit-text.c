@@ -55,10 +55,12 @@ enum {
         SPLITS = 1 << 3,  /* a word with it is put in quotes */
         HIGH = 1 << 4,    /* may be UTF-8 */
         REFUSED = 1 << 5,
+        END = 1 << 6,
 };
 
 static const unsigned char byte_class[256] = {
-        [0x00 ... 0x1f] = REFUSED,
+        [0x00] = END,
+        [0x01 ... 0x1f] = REFUSED,
         [' '] = SPLITS,
         ['"'] = QUOTE | SPLITS,
         ['#'] = SPLITS,
@@ -72,26 +74,30 @@ static const unsigned char byte_class[256] = {
 };
 
 /* Appends s. Bytes of a class in doubled are written twice (the byte c, if not 0, once more), those of a class in
- * escaped get a backslash. Returns the classes that were seen. */
+ * escaped get a backslash. Returns the classes that were seen. Most text has no such byte: it is taken in runs. */
 static unsigned put_escaped(UnitWriter *w, const char *s, unsigned doubled, unsigned escaped, char c) {
+        const char *rest = s;
         unsigned seen = 0;
-        size_t n = strlen(s);
-        char *p = reserve(w, n * 4); /* doubled on behalf of c, and each of the two escaped */
 
-        if (!p)
-                return 0;
+        for (;;) {
+                const char *run = rest;
+                unsigned k;
 
-        for (size_t i = 0; i < n; i++) {
-                unsigned k = byte_class[(unsigned char) s[i]];
-
+                while (!(k = byte_class[(unsigned char) *rest]) && *rest != c)
+                        rest++;
+                put(w, run, rest - run);
+                if (k & END)
+                        break;
                 seen |= k;
-                for (unsigned times = c != 0 && s[i] == c ? 2 : 1; times > 0; times--) {
-                        if (k & (doubled | escaped))
-                                *p++ = k & doubled ? s[i] : '\\';
-                        *p++ = s[i];
+                for (unsigned times = *rest == c ? 2 : 1; times > 0; times--) {
+                        if (k & doubled)
+                                put(w, rest, 1);
+                        if (k & escaped)
+                                put(w, "\\", 1);
+                        put(w, rest, 1);
                 }
+                rest++;
         }
-        w->size = p - w->buf;
 
         if ((seen & REFUSED) || ((seen & HIGH) && !text_is_printable(s)))
                 unit_fail(w, -EINVAL);

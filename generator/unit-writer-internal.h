@@ -18,6 +18,8 @@ struct UnitWriter {
         char parent[UNIT_NAME_LENGTH + 1]; /* the last subdirectory known to be there, or "" */
         char temp[sizeof(".qnet-0123456789abcdef.tmp")];
 
+        bool always_named; /* nameless files do not work here */
+
         char *buf;
         size_t size, allocated;
         int error;        /* of this unit, the first one; 0 or negative errno */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* In come the text that unit-text.c has put together and names, out go files and links in one directory, or text on a
- * stream. One buffer and one temporary name serve all units: per unit open(), write(), close() and rename(), nothing
- * else. */
+ * stream. One buffer and one temporary name serve all units: per unit four system calls, open, write, link or rename, and
+ * close, nothing else. */
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -150,13 +150,11 @@ static int publish(UnitWriter *w) { /* the temporary file or link under its name
         return 0;
 }
 
-static int write_file(UnitWriter *w) {
+/* With a temporary name: works everywhere. */
+static int write_named(UnitWriter *w) {
         _cleanup_close_ int fd = -1;
         int r;
 
-        r = make_parent(w);
-        if (r < 0)
-                return r;
         fd = openat(w->dir_fd, w->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0)
                 return -errno;
@@ -169,6 +167,46 @@ static int write_file(UnitWriter *w) {
                 return r;
         }
         return publish(w);
+}
+
+/* Without any name until it is whole: nothing is left of a generator that is killed, and it is the cheaper way (a
+ * rename costs as much as opening and closing the file). 1: done; 0: not here, for want of O_TMPFILE in the file system
+ * or of CAP_DAC_READ_SEARCH before Linux 6.10. */
+static int write_nameless(UnitWriter *w) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        fd = openat(w->dir_fd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT ? 0
+                                                                                                    : -errno;
+        r = write_all(fd, w->buf, w->size);
+        if (r < 0)
+                return r;
+        if (linkat(fd, "", w->dir_fd, w->name, AT_EMPTY_PATH) >= 0)
+                return 1;
+        if (errno != EEXIST)
+                return errno == ENOENT || errno == EPERM || errno == EOPNOTSUPP ? 0 : -errno;
+        /* only rename() replaces */
+        if (linkat(fd, "", w->dir_fd, w->temp, AT_EMPTY_PATH) < 0)
+                return -errno;
+        r = publish(w);
+        return r < 0 ? r : 1;
+}
+
+static int write_file(UnitWriter *w) {
+        int r;
+
+        r = make_parent(w);
+        if (r < 0)
+                return r;
+        if (!w->always_named) {
+                r = write_nameless(w);
+                if (r != 0)
+                        return r < 0 ? r : 0;
+                w->always_named = true;
+        }
+        return write_named(w);
 }
 
 int unit_close(UnitWriter *w) {

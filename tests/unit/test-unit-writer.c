@@ -2,8 +2,12 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "test.h"
@@ -312,6 +316,47 @@ static void test_no_space(void **state) {
         assert_int_equal(count_entries(), 1);
 }
 
+/* From here on this process has a linkat() that fails with error. */
+static void forbid_linkat(int error) {
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_linkat, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t) error),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        const struct sock_fprog program = { ELEMENTSOF(code), code };
+
+        assert_int_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_int_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), 0);
+}
+
+/* Where a file cannot be made without a name (an older kernel, no capability): the same, with a temporary name. */
+static void named_one(int error, void (*test)(void **state), void **state) {
+        int status;
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                forbid_linkat(error);
+                test(state);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+}
+
+static void test_named(void **state) {
+        named_one(ENOENT, test_directory, state);
+}
+
+static void test_named_in_the_way(void **state) {
+        named_one(EPERM, test_in_the_way, state);
+}
+
+static void test_named_no_space(void **state) {
+        named_one(ENOENT, test_no_space, state);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_text),
@@ -324,6 +369,9 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_in_the_way, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_no_space, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_named, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_named_in_the_way, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_named_no_space, setup, teardown),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
