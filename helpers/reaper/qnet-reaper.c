@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Argv and output of qnet-reaper(8): run and check are for its units, status and resolve for people. */
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <time.h>
+
+#include "bus.h"
+#include "kill-log.h"
+#include "program.h"
+#include "reaper.h"
+#include "resolve.h"
+
+#define DEFAULT_LOG      "/run/qnet/kill.log"
+#define DEFAULT_STATE    "/var/lib/qnet/reaper"
+#define DEFAULT_HOLD_OFF (10 * USEC_PER_SEC)
+#define SETTLE           (120 * USEC_PER_MSEC)
+#define RETRY_DELAY      10U /* s, after a reaper that failed */
+
+static const char help[] =
+                "qnet-reaper run [--log=FILE...] [--hold-off=SPAN] [--state=DIRECTORY]\n"
+                "qnet-reaper check [--log=FILE...] [--state=DIRECTORY]\n"
+                "qnet-reaper status [--log=FILE...] [--state=DIRECTORY] [--json]\n"
+                "qnet-reaper resolve ADDRESS|NAME... [--json]\n"
+                "\n"
+                "Restarts the virtual machines whose IP address, MAC address or name was appended to a kill log.\n"
+                "\n"
+                "  run                   take new lines, restart VMs, wait for that, end when nothing is left\n"
+                "  check                 start qnet-reaper.service if a line waits or a restart was not finished\n"
+                "  status                what was taken of each log, and what waits\n"
+                "  resolve               which VM would be meant, or why none; restarts nothing\n"
+                "\n"
+                "      --log=FILE        a kill log, may be given several times; default " DEFAULT_LOG "\n"
+                "      --hold-off=SPAN   leave a VM alone that was started less than this ago; default 10s\n"
+                "      --state=DIRECTORY where positions are kept; default $STATE_DIRECTORY or " DEFAULT_STATE
+                "\n"
+                "      --json            machine-readable output\n"
+                "  -h, --help            this text\n"
+                "      --version         the version\n";
+
+typedef struct Arguments {
+        char **logs, **words;
+        char *state;
+        usec_t hold_off;
+        bool json;
+} Arguments;
+
+static void arguments_done(Arguments *a) {
+        strv_free(a->logs);
+        strv_free(a->words);
+        free(a->state);
+}
+
+#define _cleanup_json_ _cleanup_(json_decrefp)
+
+static int print_json(json_t *j) {
+        if (!j || json_dumpf(j, stdout, JSON_INDENT(2)) < 0)
+                return log_error("Cannot print JSON"), -ENOMEM;
+        putchar('\n');
+        return 0;
+}
+
+/* ---- run, check ---- */
+
+static int verb_run(const Arguments *a) {
+        const ReaperOptions options = {
+                .logs = a->logs,
+                .state = a->state,
+                .link_directory = getenv("RUNTIME_DIRECTORY"),
+                .hold_off = a->hold_off,
+                .settle = SETTLE,
+        };
+
+        return reaper_run(&options);
+}
+
+static void ignore_job(const char *path, const char *result, void *userdata) {
+}
+
+static int start_reaper(void) {
+        const char *result = getenv(
+                        "MONITOR_SERVICE_RESULT"); /* systemd.exec(5): of the unit whose OnFailure= we are */
+        _cleanup_bus_ sd_bus *bus = NULL;
+        int r;
+
+        /* a full disk, a D-Bus that is down: again, but not at once. An append in the meantime starts it earlier. */
+        if (result && streq(result, "exit-code"))
+                sleep(RETRY_DELAY);
+        r = bus_open(ignore_job, NULL, &bus);
+        if (r >= 0)
+                r = bus_start_unit(bus, "qnet-reaper.service");
+        if (r < 0)
+                return log_error_errno(r, "Cannot start qnet-reaper.service: %m");
+        return 0;
+}
+
+static int verb_check(const Arguments *a) {
+        _cleanup_close_ int state_fd = -1;
+        int r;
+
+        r = cursor_open_state(a->state, false, &state_fd);
+        if (r == -ENOENT) /* the reaper has never run */
+                return start_reaper();
+        if (r < 0)
+                return log_error_errno(r, "Cannot open state directory %s: %m", a->state);
+        STRV_FOREACH (log, a->logs) {
+                _cleanup_status_ KillLogStatus s = { 0 };
+                r = kill_log_get_status(*log, state_fd, &s);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot load the state of kill log %s: %m", *log);
+                if (s.waiting > 0 || s.cursor.n_pending > 0)
+                        return start_reaper();
+        }
+        return 0;
+}
+
+/* ---- status ---- */
+
+static json_t *status_to_json(const char *log, const KillLogStatus *s) {
+        json_t *pending = json_array(), *j;
+
+        for (size_t i = 0; i < s->cursor.n_pending; i++)
+                json_array_append_new(pending, json_string(s->cursor.pending[i].vm));
+        j = json_pack("{s:s, s:I, s:I, s:I, s:b, s:o, s:s*}", "log", log, "lines",
+                        (json_int_t) s->cursor.lines, "offset", (json_int_t) s->cursor.current.offset,
+                        "waiting", (json_int_t) s->waiting, "waitingMore", s->more, "pending", pending,
+                        "error", s->error < 0 ? strerror(-s->error) : NULL);
+        return j;
+}
+
+static void print_status(const char *log, const KillLogStatus *s) {
+        printf("%s\n  lines taken: %" PRIu64 "\n  offset:      %" PRIu64 "\n  waiting:     %" PRIu64 "%s\n",
+                        log, s->cursor.lines, s->cursor.current.offset, s->waiting,
+                        s->more ? " or more" : "");
+        for (size_t i = 0; i < s->cursor.n_pending; i++)
+                printf("  restarting:  %s\n", s->cursor.pending[i].vm);
+        if (s->damaged)
+                printf("  error:       the state file is damaged\n");
+        if (s->error < 0)
+                printf("  error:       %s\n", strerror(-s->error));
+}
+
+static int verb_status(const Arguments *a, bool logs_given) {
+        _cleanup_json_ json_t *array = json_array();
+        _cleanup_strv_ char **known = NULL;
+        _cleanup_close_ int state_fd = -1;
+        int r;
+
+        r = cursor_open_state(a->state, false, &state_fd);
+        if (r >= 0 && !logs_given)
+                r = cursor_list(state_fd, &known);
+        if (r < 0 && r != -ENOENT)
+                return log_error_errno(r, "Cannot read state directory %s: %m", a->state);
+        if (r == -ENOENT)
+                return a->json ? print_json(array) : (puts("The reaper has not run yet."), 0);
+        STRV_FOREACH (log, known ?: a->logs) {
+                _cleanup_status_ KillLogStatus s = { 0 };
+                r = kill_log_get_status(*log, state_fd, &s);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot load the state of kill log %s: %m", *log);
+                if (a->json)
+                        json_array_append_new(array, status_to_json(*log, &s));
+                else
+                        print_status(*log, &s);
+        }
+        return a->json ? print_json(array) : 0;
+}
+
+/* ---- resolve ---- */
+
+static json_t *target_to_json(const char *word, const Target *t, const char *why) {
+        char ip[IP_STRING_SIZE], mac[MAC_STRING_SIZE];
+
+        if (why)
+                return json_pack("{s:s, s:s}", "address", word, "error", why);
+        return json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*}", "address", word, "vm", t->vm, "ip",
+                        t->ip.family == AF_UNSPEC ? NULL : format_ip(&t->ip, ip), "mac",
+                        t->has_mac ? format_mac(&t->mac, mac) : NULL, "tap", t->tap[0] ? t->tap : NULL,
+                        "bridge", t->bridge[0] ? t->bridge : NULL);
+}
+
+static void print_target(const char *word, const Target *t) {
+        char mac[MAC_STRING_SIZE];
+
+        printf("%s: VM %s", word, t->vm);
+        if (t->has_mac)
+                printf(", MAC address %s", format_mac(&t->mac, mac));
+        if (t->tap[0])
+                printf(", tap %s", t->tap);
+        if (t->bridge[0])
+                printf(", bridge %s", t->bridge);
+        putchar('\n');
+}
+
+/* As the reaper would, but for names: without a tap, only systemd could say whether there is such a VM. */
+static int resolve_one(Resolver *resolver, const char *word, Target *ret, char **ret_why) {
+        int r;
+
+        r = resolve(resolver, word, ret, ret_why);
+        if (r >= 0 && ret->tap[0])
+                r = resolve_check_claim(resolver, ret, ret_why);
+        else if (r >= 0) {
+                r = -ENOENT;
+                *ret_why = strdup("no tap belongs to a VM of that name");
+        }
+        if (r < 0 && !*ret_why)
+                *ret_why = strdup(strerror(-r));
+        return r;
+}
+
+static int verb_resolve(const Arguments *a) {
+        _cleanup_json_ json_t *array = json_array();
+        _cleanup_resolver_ Resolver *resolver = NULL;
+        _cleanup_rtnl_ Rtnl *rtnl = NULL;
+        int r, result = 0;
+
+        r = rtnl_new(&rtnl);
+        if (r >= 0)
+                r = resolver_new(rtnl, &resolver);
+        if (r < 0)
+                return log_error_errno(r, "Cannot list the network links: %m");
+        STRV_FOREACH (word, a->words) {
+                _cleanup_free_ char *why = NULL;
+                Target t = { 0 };
+                r = resolve_one(resolver, *word, &t, &why);
+                if (r < 0)
+                        result = r;
+                if (r < 0 && !why)
+                        return log_oom();
+                if (a->json)
+                        json_array_append_new(array, target_to_json(*word, &t, r < 0 ? why : NULL));
+                else if (r < 0)
+                        log_error("%s: %s", *word, why);
+                else
+                        print_target(*word, &t);
+        }
+        r = a->json ? print_json(array) : 0;
+        return r < 0 ? r : result;
+}
+
+/* ---- argv ---- */
+
+enum { OPTION_LOG = PROGRAM_OPTION_FIRST, OPTION_HOLD_OFF, OPTION_STATE, OPTION_JSON };
+
+static int parse_option(Arguments *a, int c) {
+        if (c == OPTION_LOG) {
+                if (!path_is_normalized(optarg))
+                        return program_usage(
+                                        "--log=%s is not an absolute path without \"..\", \".\" and \"//\"",
+                                        optarg);
+                if (strv_contains(a->logs, optarg))
+                        return 0;
+                return strv_extend(&a->logs, optarg) < 0 ? log_oom() : 0;
+        }
+        if (c == OPTION_HOLD_OFF)
+                return parse_sec(optarg, &a->hold_off) < 0
+                                       ? program_usage("--hold-off=%s is not a time span", optarg)
+                                       : 0;
+        if (c == OPTION_STATE) {
+                free(a->state);
+                a->state = strdup(optarg);
+                return a->state ? 0 : log_oom();
+        }
+        if (c == OPTION_JSON) {
+                a->json = true;
+                return 0;
+        }
+        return program_usage("Unknown option or missing argument");
+}
+
+static int fill_defaults(Arguments *a) {
+        const char *state = getenv("STATE_DIRECTORY");
+
+        if (!a->logs && strv_extend(&a->logs, DEFAULT_LOG) < 0)
+                return log_oom();
+        if (!a->state)
+                a->state = strdup(isempty(state) ? DEFAULT_STATE : state);
+        return a->state ? 0 : log_oom();
+}
+
+static int dispatch(Arguments *a, const char *verb, bool logs_given) {
+        bool words = a->words != NULL;
+
+        if (streq(verb, "resolve"))
+                return words ? verb_resolve(a) : program_usage("resolve needs an address or a name");
+        if (words)
+                return program_usage("Too many arguments: %s", a->words[0]);
+        if (streq(verb, "run"))
+                return verb_run(a);
+        if (streq(verb, "check"))
+                return verb_check(a);
+        if (streq(verb, "status"))
+                return verb_status(a, logs_given);
+        return program_usage("Unknown verb %s", verb);
+}
+
+static int run(int argc, char *argv[]) {
+        static const struct option options[] = {
+                PROGRAM_OPTIONS,
+                { "log", required_argument, NULL, OPTION_LOG },
+                { "hold-off", required_argument, NULL, OPTION_HOLD_OFF },
+                { "state", required_argument, NULL, OPTION_STATE },
+                { "json", no_argument, NULL, OPTION_JSON },
+                { 0 },
+        };
+        _cleanup_(arguments_done) Arguments a = { .hold_off = DEFAULT_HOLD_OFF };
+        bool logs_given;
+        int c, r;
+
+        opterr = 0;
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+                if (c == 'h')
+                        return program_help(help);
+                if (c == PROGRAM_OPTION_VERSION)
+                        return program_version();
+                r = parse_option(&a, c);
+                if (r < 0)
+                        return r;
+        }
+        if (optind >= argc)
+                return program_usage("A verb is needed: run, check, status or resolve");
+        for (int i = optind + 1; i < argc; i++)
+                if (strv_extend(&a.words, argv[i]) < 0)
+                        return log_oom();
+        logs_given = a.logs != NULL;
+        r = fill_defaults(&a);
+        return r < 0 ? r : dispatch(&a, argv[optind], logs_given);
+}
+
+int main(int argc, char *argv[]) {
+        log_setup("qnet-reaper");
+        return program_exit_status(run(argc, argv));
+}

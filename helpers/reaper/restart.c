@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <time.h>
+
+#include "log.h"
+#include "report.h"
+#include "restart.h"
+
+#define JOB_WAIT_MAX (15 * 60 * USEC_PER_SEC) /* the time-outs of the unit end a job long before */
+
+static usec_t now_monotonic(void) {
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (usec_t) ts.tv_sec * USEC_PER_SEC + (usec_t) ts.tv_nsec / 1000;
+}
+
+typedef char UnitName[sizeof("qemu-vm@.service") + NAME_LENGTH_MAX];
+
+static const char *unit_of(const char *vm, UnitName buf) {
+        snprintf(buf, sizeof(UnitName), "qemu-vm@%s.service", vm);
+        return buf;
+}
+
+static void restart_done(Restart *s) {
+        free(s->job_path);
+}
+
+void restarts_done(Restarts *r) {
+        for (size_t i = 0; i < r->n; i++)
+                restart_done(r->list + i);
+        free(r->list);
+        restarts_new_look(r);
+        r->bus = sd_bus_flush_close_unref(r->bus);
+        r->list = NULL;
+        r->n = 0;
+}
+
+bool restarts_has(const Restarts *r, const char *vm) {
+        for (size_t i = 0; i < r->n; i++)
+                if (streq(r->list[i].pending.vm, vm))
+                        return true;
+        return false;
+}
+
+/* ---- the end ---- */
+
+/* The intention leaves the cursor. If that cannot be written, a successor finds the new invocation ID, and reports again. */
+static void forget(Restarts *r, KillLog *log, const char *vm) {
+        int k;
+
+        if (!cursor_drop_pending(kill_log_cursor(log), vm))
+                return;
+        k = kill_log_commit(log);
+        if (k < 0) {
+                log_error_errno(k, "Cannot save the state of kill log %s: %m", kill_log_path(log));
+                r->failed = true;
+        }
+}
+
+static void restart_ended(Restarts *r, size_t index, const char *result) {
+        Restart s = r->list[index];
+        const char *log = kill_log_path(s.log);
+        _cleanup_unit_state_ UnitState state = { 0 };
+        _cleanup_free_ char *why = NULL;
+        UnitName unit;
+
+        memmove(r->list + index, r->list + index + 1, (r->n - index - 1) * sizeof(Restart));
+        r->n--;
+        if (streq(result, "done") && s.since != 0)
+                report_restarted(log, &s.pending, now_monotonic() - s.since);
+        else if (streq(result, "done")) { /* somebody's job; was it a restart? */
+                if (bus_get_unit(r->bus, unit_of(s.pending.vm, unit), &state) >= 0 &&
+                                state.active == UNIT_ACTIVE &&
+                                !sd_id128_equal(state.invocation, s.pending.invocation))
+                        report_restarted(log, &s.pending, USEC_INFINITY);
+                else
+                        report_left_alone(log, &s.pending, "it was stopped meanwhile");
+        } else if (streq(result, "canceled"))
+                report_left_alone(log, &s.pending, "another job for its unit took the place of the restart");
+        else {
+                if (asprintf(&why, "the job of systemd ended with \"%s\"; see systemctl status qemu-vm@%s",
+                                    result, s.pending.vm) < 0)
+                        why = NULL;
+                report_failed(log, &s.pending, result, why ?: result);
+        }
+        forget(r, s.log, s.pending.vm);
+        restart_done(&s);
+}
+
+static void job_removed(const char *job_path, const char *result, void *userdata) {
+        Restarts *r = userdata;
+
+        for (size_t i = 0; i < r->n; i++)
+                if (streq(r->list[i].job_path, job_path)) {
+                        restart_ended(r, i, result);
+                        return;
+                }
+}
+
+void restarts_expire(Restarts *r) {
+        usec_t now = now_monotonic();
+
+        for (size_t i = r->n; i > 0; i--) {
+                Restart *s = r->list + i - 1;
+                if (s->since == 0) {
+                        s->since = now; /* adopted: measured from here */
+                        continue;
+                }
+                if (now - s->since > JOB_WAIT_MAX)
+                        restart_ended(r, i - 1, "timeout");
+        }
+}
+
+/* ---- the beginning ---- */
+
+static int need_bus(Restarts *r) {
+        int k;
+
+        if (r->bus)
+                return 0;
+        k = bus_open(job_removed, r, &r->bus);
+        if (k >= 0)
+                k = sd_bus_attach_event(r->bus, r->event, SD_EVENT_PRIORITY_NORMAL);
+        if (k < 0) {
+                r->bus = sd_bus_flush_close_unref(r->bus);
+                return log_error_errno(k, "Cannot reach systemd over D-Bus: %m");
+        }
+        return 0;
+}
+
+void restarts_new_look(Restarts *r) {
+        r->loaded = strv_free(r->loaded);
+        r->loaded_known = false;
+}
+
+/* One list for all names of a look: PID 1 would go through the file system for each that does not exist. */
+int restart_is_vm(Restarts *r, const char *vm) {
+        UnitName unit;
+        int k;
+
+        k = need_bus(r);
+        if (k < 0)
+                return k;
+        if (!r->loaded_known) {
+                k = bus_list_units(r->bus, "qemu-vm@*.service", &r->loaded);
+                if (k < 0)
+                        return log_error_errno(k, "Cannot ask systemd for the VMs: %m");
+                r->loaded_known = true;
+        }
+        return strv_contains(r->loaded, unit_of(vm, unit));
+}
+
+/* Why the unit is not to be restarted; NULL: it is. */
+static const char *why_not(const Restarts *r, const UnitState *s, char **buf) {
+        if (s->auto_restart)
+                return "systemd is about to restart it anyway";
+        if (s->job != 0)
+                return "systemd is already working on its unit";
+        if (s->active != UNIT_ACTIVE && s->active != UNIT_RELOADING) {
+                if (asprintf(buf, "its unit is %s, not active", active_state_to_string(s->active)) < 0)
+                        *buf = NULL;
+                return *buf ?: "its unit is not active";
+        }
+        if (r->hold_off > 0 && now_monotonic() - s->started < r->hold_off) {
+                if (asprintf(buf, "it was started only %.1f s ago",
+                                    (double) (now_monotonic() - s->started) / (double) USEC_PER_SEC) < 0)
+                        *buf = NULL;
+                return *buf ?: "it was started only just now";
+        }
+        return NULL;
+}
+
+static void describe(const Target *t, const char *word, Pending *ret) {
+        *ret = (Pending){ 0 };
+        strcpy(ret->vm, t->vm);
+        strcpy(ret->line, word);
+        strcpy(ret->tap, t->tap);
+        strcpy(ret->bridge, t->bridge);
+        if (t->ip.family != AF_UNSPEC)
+                format_ip(&t->ip, ret->ip);
+        if (t->has_mac)
+                format_mac(&t->mac, ret->mac);
+}
+
+int restart_decide(Restarts *r, Resolver *resolver, const char *log, const char *word, const Target *target,
+                Pending *ret) {
+        _cleanup_unit_state_ UnitState state = { 0 };
+        _cleanup_free_ char *buf = NULL;
+        const char *why;
+        UnitName unit;
+        Pending p;
+        int k;
+
+        describe(target, word, &p);
+        k = need_bus(r);
+        if (k < 0)
+                return k;
+        k = bus_get_unit(r->bus, unit_of(target->vm, unit), &state);
+        if (k < 0 && bus_is_gone(k))
+                return log_error_errno(k, "Cannot ask systemd for %s: %m", unit);
+        if (k < 0) {
+                report_failed(log, &p, NULL, strerror(-k));
+                return 0;
+        }
+        if (!state.exists) {
+                report_unknown(log, word, "its tap is there, but systemd knows no unit of the VM", false);
+                return 0;
+        }
+        why = why_not(r, &state, &buf);
+        if (why) {
+                report_left_alone(log, &p, why);
+                return 0;
+        }
+        k = resolve_check_claim(resolver, target, &buf);
+        if (k < 0) {
+                report_unknown(log, word, buf ?: strerror(-k), true);
+                return 0;
+        }
+        p.invocation = state.invocation;
+        *ret = p;
+        return 1;
+}
+
+/* The guest's address is forgotten, so that what comes up now is looked for anew. A static Address= is entered again by
+ * the unit, a lease when the guest asks for it. */
+static void forget_address(Restarts *r, const Pending *p) {
+        _cleanup_free_ Neighbour *list = NULL;
+        struct ether_addr mac;
+        size_t n = 0;
+        IPAddress ip;
+        Link device;
+        int k;
+
+        k = link_get_by_name(r->rtnl, p->bridge[0] ? p->bridge : p->tap, &device);
+        if (k >= 0 && parse_ip(p->ip, &ip) >= 0)
+                k = neighbour_delete(r->rtnl, device.ifindex, &ip);
+        else if (k >= 0 && parse_mac(p->mac, &mac) >= 0)
+                k = neighbour_list(r->rtnl, AF_UNSPEC, device.ifindex, &mac, &list, &n);
+        for (size_t i = 0; i < n; i++)
+                if (!(list[i].state & NUD_PERMANENT))
+                        (void) neighbour_delete(r->rtnl, device.ifindex, &list[i].ip);
+        if (k < 0 && k != -ENOENT && k != -ENODEV)
+                log_warning_errno(k, "Cannot delete the neighbour entry of VM %s, ignoring: %m", p->vm);
+}
+
+/* Adds what waits for job_path (taken over); also frees it on failure. */
+static int add_restart(Restarts *r, KillLog *log, const Pending *p, char *job_path, usec_t since) {
+        Restart *list = reallocarray(r->list, r->n + 1, sizeof(Restart));
+
+        if (!list) {
+                free(job_path);
+                return log_oom();
+        }
+        r->list = list;
+        list[r->n++] = (Restart){ .pending = *p, .log = log, .job_path = job_path, .since = since };
+        return 0;
+}
+
+/* Negative only when the bus is gone: the rest is said, and done with. */
+static int restart_now(Restarts *r, KillLog *log, const Pending *p, bool kill_it, usec_t since) {
+        char *job_path = NULL;
+        UnitName unit;
+        int k = 0;
+
+        unit_of(p->vm, unit);
+        if (kill_it) {
+                k = bus_kill_unit(r->bus, unit);
+                if (k < 0 && bus_is_gone(k))
+                        return log_error_errno(k, "Cannot ask systemd to kill %s: %m", unit);
+                if (k < 0)
+                        log_warning_errno(k, "Cannot kill %s, restarting it the gentle way: %m", unit);
+        }
+        if (p->tap[0])
+                forget_address(r, p);
+        k = bus_restart_unit(r->bus, unit, &job_path);
+        if (k < 0 && bus_is_gone(k))
+                return log_error_errno(k, "Cannot ask systemd to restart %s: %m", unit);
+        if (k < 0) {
+                report_failed(kill_log_path(log), p, NULL, strerror(-k));
+                r->failed = true;
+                forget(r, log, p->vm);
+                return 0;
+        }
+        return add_restart(r, log, p, job_path, since);
+}
+
+int restart_begin(Restarts *r, KillLog *log, const Pending *p) {
+        return restart_now(r, log, p, true, now_monotonic());
+}
+
+int restart_resume(Restarts *r, KillLog *log, const Pending *p) {
+        _cleanup_unit_state_ UnitState s = { 0 };
+        UnitName unit;
+        int k;
+
+        k = need_bus(r);
+        if (k < 0)
+                return k;
+        k = bus_get_unit(r->bus, unit_of(p->vm, unit), &s);
+        if (k < 0)
+                return log_error_errno(k, "Cannot ask systemd for %s: %m", unit);
+        if (s.job != 0)
+                return add_restart(r, log, p, TAKE_PTR(s.job_path), 0);
+        if (s.exists && !sd_id128_equal(s.invocation, p->invocation)) {
+                if (s.active == UNIT_FAILED)
+                        report_failed(kill_log_path(log), p, NULL, "it did not come up again");
+                else
+                        report_restarted(kill_log_path(log), p, USEC_INFINITY);
+        } else if (!s.exists || s.active == UNIT_INACTIVE)
+                report_left_alone(kill_log_path(log), p, "it was stopped meanwhile");
+        else
+                /* dead but not restarted: the predecessor got as far as the kill */
+                return restart_now(r, log, p, s.active == UNIT_ACTIVE || s.active == UNIT_RELOADING,
+                                now_monotonic());
+        forget(r, log, p->vm);
+        return 0;
+}

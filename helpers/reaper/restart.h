@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One VM after another: may it be restarted, do it, and hear how it went. Logs by report.h. */
+
+#include "bus.h"
+#include "kill-log.h"
+#include "resolve.h"
+
+/* A restart on its way, from the commit of the intention until its job has ended */
+typedef struct Restart {
+        Pending pending;
+        KillLog *log;
+        char *job_path;
+        usec_t since; /* CLOCK_MONOTONIC; 0: a predecessor began it */
+} Restart;
+
+typedef struct Restarts {
+        Rtnl *rtnl;
+        sd_bus *bus; /* connected when it is first needed */
+        sd_event *event;
+        usec_t hold_off;
+        Restart *list;
+        size_t n;
+        char **loaded; /* names of the VMs' units, for lines that are names; asked for once per look */
+        bool loaded_known;
+        bool failed; /* something that the reaper itself should have been able to do */
+} Restarts;
+
+void restarts_done(Restarts *r);
+bool restarts_has(const Restarts *r, const char *vm);
+
+/* Before the lines of a look: what units there are may have changed. */
+void restarts_new_look(Restarts *r);
+/* 1, 0: is there such a unit? Only asked for VMs that no tap speaks for. Negative: systemd cannot be asked. */
+int restart_is_vm(Restarts *r, const char *vm);
+
+/* 1: *ret is to be committed, then restart_begin() with it; 0: not to be restarted, and said so; negative: systemd cannot be
+ * asked. word is the line that target was found for. */
+int restart_decide(Restarts *r, Resolver *resolver, const char *log, const char *word, const Target *target,
+                Pending *ret);
+
+/* Kills, forgets the address, asks for the restart. Negative: the bus is gone; the intention stays in the cursor. */
+int restart_begin(Restarts *r, KillLog *log, const Pending *p);
+/* For an intention that a dead predecessor left: does what is left of it. */
+int restart_resume(Restarts *r, KillLog *log, const Pending *p);
+
+/* Gives up waiting for jobs that take longer than anything sensible; systemd goes on with them. */
+void restarts_expire(Restarts *r);
