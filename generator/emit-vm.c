@@ -183,6 +183,7 @@ static void emit_stop(const VM *vm, UnitWriter *w) {
                         unit_exec(w, "ExecStopPost", "+", HELPERDIR "/qnet-disk");
                         unit_arg(w, "release");
                         unit_arg(w, vm->disks[i].image);
+                        unit_arg(w, "--grant-to-owner-of=" RUN_DIR, vm->name);
                         unit_exec_end(w);
                 }
 }
