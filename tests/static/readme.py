@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""readme.py GENERATOR README PAGE - the configurations that the README and qnet.conf(5) show are understood
+
+Each is compiled on its own: no error, no warning, and a unit for each object that it opens."""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+UNITS = {"VM": "qemu-vm@{}.service", "Switch": "qnet-switch@{}.service", "Lab": "qnet-lab@{}.target"}
+
+
+def examples(path):
+    text = Path(path).read_text(encoding="utf-8")
+    if path.endswith(".md"):
+        return re.findall(r"^```ini\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed", text, re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if block.startswith("[")]
+
+
+def complaints(generator, example):
+    with tempfile.TemporaryDirectory(prefix="qnet-readme.") as root:
+        conf = Path(root, "etc/qnet/example.conf")
+        conf.parent.mkdir(parents=True)
+        # what an example takes from another one
+        if "System=tiny" in example and "[System tiny]" not in example:
+            example += "\n[System tiny]\nKernel=/k\n"
+        if "Switch=s1" in example and "[Switch s1]" not in example:
+            example += "\n[Switch s1]\n"
+        conf.write_text(example, encoding="utf-8")
+        done = subprocess.run([generator, f"--root={root}", "--dry-run"], capture_output=True, text=True)
+    yield from done.stderr.splitlines()
+    if done.returncode != 0:
+        yield f"exit status {done.returncode}"
+    for kind, name in re.findall(r"^\[(\w+) (\S+)\]", example, re.MULTILINE):
+        if kind in UNITS and "Instances=" not in example and UNITS[kind].format(name) not in done.stdout:
+            yield f"no {UNITS[kind].format(name)}"
+
+
+def main(generator, *documents):
+    found = []
+    for document in documents:
+        shown = examples(document)
+        if not shown:
+            found.append(f"{document}: no example found")
+        for example in shown:
+            found += [f"{document}: {line}\n{example}" for line in complaints(generator, example)]
+    print("\n".join(found) or "all examples are understood")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
