@@ -21,6 +21,12 @@ typedef struct Origin {
         unsigned line;
 } Origin;
 
+/* Where each key of an object or sub-section was said last, by the key's place in the table; for messages, and
+ * NULL while none was said. */
+typedef struct Said {
+        Origin *origins;
+} Said;
+
 /* A message about one object, "host1.conf:7: Memory=lots is not a size"; the file as a path. */
 typedef struct Problem {
         Origin origin;
@@ -43,7 +49,13 @@ typedef struct PassthroughList {
 typedef enum Accelerator { ACCELERATOR_AUTO, ACCELERATOR_KVM, ACCELERATOR_TCG, _ACCELERATOR_MAX } Accelerator;
 typedef enum Display { DISPLAY_NONE, _DISPLAY_MAX } Display;
 typedef enum Ready { READY_RUNNING, READY_ADDRESS, _READY_MAX } Ready;
-typedef enum DiskMode { DISK_OVERLAY, DISK_PERSISTENT, DISK_EPHEMERAL, DISK_READONLY, _DISK_MODE_MAX } DiskMode;
+typedef enum DiskMode {
+        DISK_OVERLAY,
+        DISK_PERSISTENT,
+        DISK_EPHEMERAL,
+        DISK_READONLY,
+        _DISK_MODE_MAX
+} DiskMode;
 typedef enum DiskFormat { DISK_RAW, DISK_QCOW2, _DISK_FORMAT_MAX } DiskFormat;
 typedef enum MACPolicy { MAC_DERIVED, MAC_FIXED, MAC_RANDOM, _MAC_POLICY_MAX } MACPolicy;
 
@@ -61,56 +73,67 @@ int disk_format_from_string(const char *s);
 /* [Interface]: a NIC of the VM and the tap behind it. Exactly one of network and a foreign bridge. */
 typedef struct Interface {
         Origin origin;
-        unsigned index;       /* 0, 1, ... in the order written */
-        char *switch_name;    /* Switch=, NULL when bridge is set */
-        Switch *network;      /* the switch of that name, set by validate */
-        char *bridge;         /* Bridge=: a bridge that somebody else makes; NULL when network is set */
-        char *tap;            /* Tap=, else derived from VM and index; at most 15 bytes */
-        char *model;          /* Model=: "virtio" or a QEMU NIC model */
+        Said said;
+        unsigned index;    /* 0, 1, ... in the order written */
+        char *label;       /* of [Interface LABEL], NULL-able */
+        bool is_short;     /* made by Switch= or Bridge= in [VM] itself */
+        char *switch_name; /* Switch=, NULL when bridge is set */
+        Switch *network;   /* the switch of that name, set by validate */
+        char *bridge;      /* Bridge=: a bridge that somebody else makes; NULL when network is set */
+        char *tap;         /* Tap=, else derived from VM and index; at most 15 bytes */
+        char *model;       /* Model=: "virtio" or a QEMU NIC model */
         MACPolicy mac_policy;
         struct ether_addr mac; /* unless MAC_RANDOM */
-        IPAddress *addresses; /* Address=: static addresses of the guest, no prefix */
+        IPAddress *addresses;  /* Address=: static addresses of the guest, no prefix */
         size_t n_addresses;
-        bool isolated;        /* Isolated=: frames to other isolated ports are not forwarded */
-        unsigned mtu;         /* MTU=, 0: the bridge's */
+        bool isolated; /* Isolated=: frames to other isolated ports are not forwarded */
+        unsigned mtu;  /* MTU=, 0: the bridge's */
 } Interface;
 
 typedef struct Disk {
         Origin origin;
+        Said said;
         unsigned index;
-        char *image;          /* Image=, absolute */
+        char *label;   /* of [Disk LABEL], NULL-able */
+        bool is_short; /* made by Image= in [VM] itself */
+        char *image;   /* Image=, absolute */
         DiskMode mode;
-        DiskFormat format;    /* of the image; from its name's ending unless Format= says it */
+        DiskFormat format; /* of the image; from its name's ending unless Format= says it */
         bool format_set;
-        uint64_t size;        /* Size=: of the overlay, bytes; 0: the image's */
-        char *bus;            /* Bus=: "virtio", "ide", "scsi", "nvme", ... */
+        uint64_t size; /* Size=: of the overlay, bytes; 0: the image's */
+        char *bus;     /* Bus=: "virtio", "ide", "scsi", "nvme", ... */
 } Disk;
 
 struct VM {
         char *name;
-        Origin origin;        /* of the [VM] line */
-        char *user;           /* "qnet-host1", or with a digest: a user name of at most 31 bytes */
-        Problem *problems;    /* any: the unit says them and fails at start */
+        Origin origin; /* of the [VM] line */
+        Said said;
+        char *user;        /* "qnet-host1", or with a digest: a user name of at most 31 bytes */
+        Problem *problems; /* any: the unit says them and fails at start */
         size_t n_problems;
 
-        char *system_name;    /* System=, NULL-able */
+        char *system_name; /* System=, NULL-able */
         System *system;
-        char *lab_name;       /* Lab=, NULL-able */
+        char *lab_name; /* Lab=, NULL-able */
         Lab *lab;
         bool autostart;
+        bool has_instances; /* made by Instances=, number instance of them */
+        unsigned instances;
+        unsigned instance;
 
-        char *description;    /* NULL-able */
-        char *architecture;   /* "x86_64": qemu-system-x86_64 */
-        char *machine;        /* "q35" */
-        char *cpu;            /* NULL: QEMU's default */
+        char *description;  /* NULL-able */
+        char *architecture; /* "x86_64": qemu-system-x86_64 */
+        char *machine;      /* "q35" */
+        char *cpu;          /* NULL: QEMU's default */
         unsigned cpus;
-        uint64_t memory;      /* bytes */
+        uint64_t memory; /* bytes; 0: what the machine has by itself */
         Accelerator accelerator;
-        char *kernel;         /* absolute, NULL-able */
-        char *initrd;         /* absolute, NULL-able */
+        char *kernel;              /* absolute, NULL-able */
+        char *initrd;              /* absolute, NULL-able */
         char *kernel_command_line; /* NULL-able; kernel is set then */
         Display display;
-        char **extra_args;    /* strv: each one argv element of QEMU */
+        char **extra_args; /* strv, NULL when empty: each one argv element of QEMU */
+        size_t n_extra_args;
         Ready ready;
         usec_t ready_timeout; /* microseconds */
         usec_t stop_timeout;  /* until a guest that ignores the power-down is stopped by signal */
@@ -125,18 +148,20 @@ struct VM {
 struct Switch {
         char *name;
         Origin origin;
+        Said said;
         Problem *problems;
         size_t n_problems;
-        char *bridge;         /* interface name: the switch's, or with a digest if that is too long */
-        char *lab_name;       /* NULL-able */
+        char *bridge;   /* interface name: the switch's, or with a digest if that is too long */
+        char *lab_name; /* NULL-able */
         Lab *lab;
         bool autostart;
         IPAddress *addresses; /* of the host on the bridge, with prefix */
         size_t n_addresses;
         bool dhcp;
+        bool dhcp_range_set;             /* said, not derived from the addresses */
         IPAddress dhcp_first, dhcp_last; /* with dhcp */
-        usec_t dhcp_lease;    /* microseconds */
-        unsigned mtu;         /* 0: the kernel's default */
+        usec_t dhcp_lease;               /* microseconds */
+        unsigned mtu;                    /* 0: the kernel's default */
         PassthroughList passthrough;
 };
 
@@ -148,19 +173,25 @@ struct System {
 
 struct Lab {
         char *name;
-        Origin origin;        /* file NULL when only joined by Lab=, never opened as [Lab NAME] */
-        char *description;    /* NULL-able */
+        Origin origin; /* file NULL when only joined by Lab=, never opened as [Lab NAME] */
+        Said said;
+        char *description; /* NULL-able */
         bool autostart;
         PassthroughList passthrough;
 };
 
 typedef struct Reaper {
-        char **kill_logs;     /* strv: besides the built-in one */
+        Origin origin; /* of the first [Reaper], file NULL when there is none */
+        Said said;
+        char **kill_logs; /* strv, NULL when empty: besides the built-in one */
+        size_t n_kill_logs;
         usec_t hold_off;
         PassthroughList passthrough;
 } Reaper;
 
 typedef struct Model {
+        struct Arena *arena; /* where all of it stands */
+
         /* sorted by name, so that output does not depend on the order of files */
         VM **vms;
         size_t n_vms;
@@ -171,9 +202,19 @@ typedef struct Model {
         Lab **labs;
         size_t n_labs;
         Reaper reaper;
-        char **files;         /* strv: every file read, for SourcePath= and --json */
-        unsigned n_errors;    /* logged so far, of whatever object */
+        char **files; /* strv: every file read, for --json */
+        size_t n_files;
+        unsigned n_errors; /* logged so far, of whatever object */
         unsigned n_warnings;
 } Model;
 
+Model *model_new(void);      /* empty, NULL when out of memory */
 Model *model_free(Model *m); /* always NULL */
+DEFINE_CLEANUP(Model *, model_free)
+#define _cleanup_model_ _cleanup_(model_freep)
+
+/* By name; NULL when there is none. */
+VM *model_vm(const Model *m, const char *name);
+Switch *model_switch(const Model *m, const char *name);
+System *model_system(const Model *m, const char *name);
+Lab *model_lab(const Model *m, const char *name);

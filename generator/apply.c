@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <ctype.h>
+
+#include "apply.h"
+#include "problem.h"
+
+/* What an Interface and a Disk have in common, at their start. */
+typedef struct Part {
+        Origin origin;
+        Said said;
+        unsigned index;
+        char *label;
+} Part;
+
+#define PART_OF(type)                                                                     \
+        static_assert(offsetof(type, origin) == offsetof(Part, origin) &&                 \
+                                        offsetof(type, said) == offsetof(Part, said) &&   \
+                                        offsetof(type, index) == offsetof(Part, index) && \
+                                        offsetof(type, label) == offsetof(Part, label),   \
+                        #type " does not begin like a Part")
+PART_OF(Interface);
+PART_OF(Disk);
+
+/* Where the keys of the lines that follow go. */
+typedef struct Cursor {
+        KeySet set;
+        Origin section;
+        size_t from, to; /* parts; unused for the object itself */
+} Cursor;
+
+static void *part_at(const VM *vm, KeySet set, size_t i) {
+        return set == KEYS_INTERFACE ? (void *) (vm->interfaces + i) : (void *) (vm->disks + i);
+}
+
+static size_t *part_count(VM *vm, KeySet set) {
+        return set == KEYS_INTERFACE ? &vm->n_interfaces : &vm->n_disks;
+}
+
+static int append_part(Model *m, VM *vm, KeySet set, const char *label, Origin origin) {
+        size_t size = key_set_size(set);
+        void *slot = set == KEYS_INTERFACE ? (void *) arena_append(m->arena, vm->interfaces, vm->n_interfaces)
+                                           : (void *) arena_append(m->arena, vm->disks, vm->n_disks);
+        Part *p = slot;
+
+        if (!p)
+                return -ENOMEM;
+        memcpy(slot, key_set_defaults(set), size);
+        p->origin = origin;
+        p->label = (char *) label;
+        return 0;
+}
+
+static bool part_is_called(const VM *vm, KeySet set, size_t i, const char *label) {
+        const Part *p = part_at(vm, set, i);
+
+        return streq_ptr(p->label, label) ||
+               (set == KEYS_INTERFACE && streq_ptr(vm->interfaces[i].tap, label));
+}
+
+/* Which parts the header [Interface LABEL] means: *from..*to, of which the last may have to be made. */
+static int find_parts(Subject *s, const Item *item, Origin origin, size_t *from, size_t *to) {
+        KeySet set = item->section->keys;
+        size_t n = *part_count(s->vm, set);
+        const char *label = item->name;
+        unsigned index;
+
+        *from = n;
+        *to = n + 1;
+        if (!label)
+                return 0;
+        if (streq(label, "*")) {
+                *from = 0;
+                *to = n;
+                return 0;
+        }
+        if (strspn(label, "0123456789") == strlen(label)) {
+                if (parse_unsigned(label, 0, (unsigned) n, &index) < 0)
+                        return problem_add(s->model, s->problems, s->n_problems, origin,
+                                               (bool *) &item->reported,
+                                               "[%s %s]: there is no number %s, the next would be %zu",
+                                               item->section->name, SHOW(label), SHOW(label), n)
+                                               ?: -ENOENT;
+                *from = index;
+                *to = *from + 1;
+                return 0;
+        }
+        if (!name_is_valid(label))
+                return problem_add(s->model, s->problems, s->n_problems, origin, (bool *) &item->reported,
+                                       "[%s %s]: not a number or name", item->section->name, SHOW(label))
+                                       ?: -ENOENT;
+        for (size_t i = 0; i < n; i++)
+                if (part_is_called(s->vm, set, i, label)) {
+                        *from = i;
+                        *to = i + 1;
+                }
+        return 0;
+}
+
+static int open_part(Subject *s, const Item *item, Origin origin, Cursor *c) {
+        KeySet set = item->section->keys;
+        const char *label = item->name;
+        int r;
+
+        c->set = set;
+        c->section = origin;
+        c->from = c->to = 0;
+        r = find_parts(s, item, origin, &c->from, &c->to);
+        if (r == -ENOENT) { /* said; its keys are skipped */
+                c->from = c->to = 0;
+                return 0;
+        }
+        if (r < 0 || c->to <= *part_count(s->vm, set))
+                return r;
+        if (c->from >= PARTS_MAX) {
+                c->from = c->to = 0;
+                return problem_add(s->model, s->problems, s->n_problems, origin, (bool *) &item->reported,
+                                "[%s]: more than %d of them", item->section->name, PARTS_MAX);
+        }
+        if (label && isdigit((unsigned char) label[0]) && strspn(label, "0123456789") == strlen(label))
+                label = NULL;
+        return append_part(s->model, s->vm, set, label, origin);
+}
+
+static int set_key(Subject *s, Item *item, const Cursor *c, Origin origin, void *base, Said *said) {
+        const Key *key = item->key;
+        Setting setting = {
+                .arena = s->model->arena,
+                .specifiers = &s->specifiers,
+                .vm = s->vm,
+                .said = said,
+                .origin = origin,
+                .section = c->section,
+        };
+        int r;
+
+        if (!*item->value && key->size > 0) {
+                memcpy((char *) base + key->offset, (const char *) key_set_defaults(key->set) + key->offset,
+                                key->size);
+                r = 0;
+        } else
+                r = key->parse(&setting, item->value, (char *) base + key->offset);
+        if (r == -EINVAL)
+                return problem_add(s->model, s->problems, s->n_problems, origin, &item->reported, "%s=%s %s",
+                                key->name, SHOW(item->value), setting.why);
+        return r < 0 ? r : said_set(s->model->arena, said, key, origin);
+}
+
+static int set_all(Subject *s, Item *item, const Cursor *c, Origin origin) {
+        int r;
+
+        if (item->section->type == SECTION_OBJECT)
+                return set_key(s, item, c, origin, s->object, s->said);
+        for (size_t i = c->from; i < c->to; i++) {
+                Part *p = part_at(s->vm, c->set, i);
+
+                r = set_key(s, item, c, origin, p, &p->said);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_passthrough(Subject *s, const Item *item, Origin origin) {
+        Passthrough *p = arena_append(s->model->arena, s->passthrough->items, s->passthrough->n);
+
+        if (!p)
+                return -ENOMEM;
+        *p = (Passthrough){
+                .section = item->section->name,
+                .key = (char *) item->name,
+                .value = item->value,
+                .origin = origin,
+        };
+        return 0;
+}
+
+int apply_block(Subject *s, const Block *b) {
+        Cursor c = { .section = b->origin };
+        int r = 0;
+
+        for (Item *item = b->first; item && r >= 0; item = item->next) {
+                Origin origin = { b->origin.file, item->line };
+
+                switch (item->type) {
+                case ITEM_PART:
+                        r = open_part(s, item, origin, &c);
+                        break;
+                case ITEM_SET:
+                        r = set_all(s, item, &c, origin);
+                        break;
+                case ITEM_PASSTHROUGH:
+                        r = add_passthrough(s, item, origin);
+                        break;
+                case ITEM_ERROR:
+                        r = problem_add(s->model, s->problems, s->n_problems, origin, &item->reported, "%s",
+                                        item->value);
+                        break;
+                }
+        }
+        return r;
+}

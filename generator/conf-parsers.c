@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdarg.h>
+
+#include "conf-parsers.h"
+#include "conf-table.h"
+#include "words.h"
+
+#define COMMAND_LINE_MAX ((size_t) 64 * 1024)
+
+int setting_refuse(Setting *s, const char *format, ...) {
+        char buf[512];
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(buf, sizeof(buf), format, ap);
+        va_end(ap);
+        s->why = arena_strdup(s->arena, buf);
+        return s->why ? -EINVAL : -ENOMEM;
+}
+
+int setting_expand(Setting *s, char *value, char **ret) {
+        char *text;
+        int r;
+
+        r = specifiers_expand(s->arena, s->specifiers, value, &text, &s->why);
+        if (r < 0)
+                return r;
+        if (!text_is_printable(text))
+                return setting_refuse(s, "has a tab or another control character");
+        *ret = text;
+        return 0;
+}
+
+/* A string that stands for itself when it is valid. */
+static int parse_valid(Setting *s, char *value, bool (*is_valid)(const char *), const char *why, char **ret) {
+        char *text;
+        int r;
+
+        r = setting_expand(s, value, &text);
+        if (r < 0)
+                return r;
+        if (is_valid && !is_valid(text))
+                return setting_refuse(s, "%s", why);
+        *ret = text;
+        return 0;
+}
+
+int parse_text(Setting *s, char *value, void *member) {
+        return parse_valid(s, value, NULL, NULL, member);
+}
+
+int parse_object_name(Setting *s, char *value, void *member) {
+        return parse_valid(s, value, name_is_valid,
+                        "is not a name: letters, digits, '_', '.' and '-', at most 63, a letter or digit first",
+                        member);
+}
+
+int parse_interface_name(Setting *s, char *value, void *member) {
+        return parse_valid(s, value, ifname_is_valid,
+                        "is not the name of an interface: letters, digits, '_', '.' and '-', at most 15",
+                        member);
+}
+
+int parse_path(Setting *s, char *value, void *member) {
+        return parse_valid(s, value, path_is_normalized,
+                        "is not an absolute path without \"//\", \".\" and \"..\" in it", member);
+}
+
+#define WORD_BYTES      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+#define WORD_LENGTH_MAX 1024
+
+static bool is_of(const char *s, const char *bytes) {
+        size_t n = strspn(s, bytes);
+
+        return n > 0 && n <= WORD_LENGTH_MAX && !s[n] && !strchr("-.,=+", s[0]);
+}
+
+static bool word_is_valid(const char *s) {
+        return is_of(s, WORD_BYTES);
+}
+
+static bool options_are_valid(const char *s) {
+        return is_of(s, WORD_BYTES ",=+");
+}
+
+static bool architecture_is_valid(const char *s) {
+        return is_of(s, "abcdefghijklmnopqrstuvwxyz0123456789_") && strlen(s) <= 32;
+}
+
+int parse_word(Setting *s, char *value, void *member) {
+        return parse_valid(s, value, word_is_valid, "is not a word of letters, digits, '_', '.' and '-'",
+                        member);
+}
+
+int parse_qemu_options(Setting *s, char *value, void *member) {
+        return parse_valid(s, value, options_are_valid,
+                        "is not a word of letters, digits and \"_.-,=+\" that begins with a letter or digit",
+                        member);
+}
+
+int parse_architecture(Setting *s, char *value, void *member) {
+        return parse_valid(s, value, architecture_is_valid,
+                        "is not an architecture of QEMU, such as x86_64 or aarch64", member);
+}
+
+int parse_switch_flag(Setting *s, char *value, void *member) {
+        return parse_boolean(value, member) < 0 ? setting_refuse(s, "is neither yes nor no") : 0;
+}
+
+static int parse_number(Setting *s, char *value, unsigned min, unsigned max, unsigned *ret) {
+        char *text;
+        int r;
+
+        r = setting_expand(s, value, &text);
+        if (r < 0)
+                return r;
+        if (parse_unsigned(text, min, max, ret) < 0)
+                return setting_refuse(s, "is not a number from %u to %u", min, max);
+        return 0;
+}
+
+int parse_cpus(Setting *s, char *value, void *member) {
+        return parse_number(s, value, 1, 4096, member);
+}
+
+int parse_mtu(Setting *s, char *value, void *member) {
+        return parse_number(s, value, 68, 65535, member);
+}
+
+static int parse_bytes(Setting *s, char *value, uint64_t min, const char *min_text, uint64_t *ret) {
+        uint64_t v;
+        char *text;
+        int r;
+
+        r = setting_expand(s, value, &text);
+        if (r < 0)
+                return r;
+        r = parse_size(text, &v);
+        if (r == -ERANGE)
+                return setting_refuse(s, "is too large");
+        if (r < 0)
+                return setting_refuse(s, "is not a size, such as 512M or 2G");
+        if (v < min)
+                return setting_refuse(s, "is less than %s", min_text);
+        if (v > INT64_MAX)
+                return setting_refuse(s, "is too large");
+        *ret = v;
+        return 0;
+}
+
+int parse_memory(Setting *s, char *value, void *member) {
+        return parse_bytes(s, value, 4096, "4K; a size without a suffix is in bytes", member);
+}
+
+int parse_disk_size(Setting *s, char *value, void *member) {
+        return parse_bytes(s, value, 512, "a sector; a size without a suffix is in bytes", member);
+}
+
+int parse_time_span(Setting *s, char *value, void *member) {
+        usec_t v;
+
+        if (parse_sec(value, &v) < 0)
+                return setting_refuse(s, "is not a time span, such as 90 or 1min 30s");
+        *(usec_t *) member = v;
+        return 0;
+}
+
+/* Words of an enum, named in full when none fits. */
+static int parse_enum(Setting *s, const char *value, int (*from_string)(const char *), const char *words,
+                int *ret) {
+        int v = from_string(value);
+
+        if (v < 0)
+                return setting_refuse(s, "is not one of %s", words);
+        *ret = v;
+        return 0;
+}
+
+#define DEFINE_PARSE_ENUM(name, type, words)                             \
+        int parse_##name(Setting *s, char *value, void *member) {        \
+                int v = 0, r;                                            \
+                r = parse_enum(s, value, name##_from_string, words, &v); \
+                if (r >= 0)                                              \
+                        *(type *) member = (type) v;                     \
+                return r;                                                \
+        }
+
+DEFINE_PARSE_ENUM(accelerator, Accelerator, "auto, kvm, tcg")
+DEFINE_PARSE_ENUM(display, Display, "none")
+DEFINE_PARSE_ENUM(ready, Ready, "running, address")
+DEFINE_PARSE_ENUM(disk_mode, DiskMode, "overlay, persistent, ephemeral, readonly")
+
+int parse_instances(Setting *s, char *value, void *member) {
+        VM *vm = member;
+        int r;
+
+        if (!*value) {
+                vm->has_instances = false;
+                vm->instances = 0;
+                return 0;
+        }
+        r = parse_number(s, value, 0, 1024, &vm->instances);
+        if (r >= 0)
+                vm->has_instances = true;
+        return r;
+}
+
+int parse_kernel_command_line(Setting *s, char *value, void *member) {
+        VM *vm = member;
+        char *text, *p, *line;
+        size_t n, m, size = 1;
+        int r;
+
+        if (!*value) {
+                vm->kernel_command_line = NULL;
+                return 0;
+        }
+        r = setting_expand(s, value, &text);
+        if (r < 0)
+                return r;
+        line = vm->kernel_command_line ?: (char *) "";
+        n = strlen(line);
+        m = strlen(text);
+        if (n + m + 2 > COMMAND_LINE_MAX)
+                return setting_refuse(s, "makes the kernel command line longer than 64 KiB");
+        while (size < n + m + 2)
+                size *= 2;
+        if (n > 0 && n + 1 > size / 2) /* room was left: see below */
+                p = line;
+        else
+                p = arena_alloc(s->arena, size);
+        if (!p)
+                return -ENOMEM;
+        if (p != line)
+                memcpy(p, line, n);
+        if (n > 0)
+                p[n++] = ' ';
+        memcpy(p + n, text, m + 1);
+        vm->kernel_command_line = p;
+        return 0;
+}
+
+int parse_extra_args(Setting *s, char *value, void *member) {
+        VM *vm = member;
+        char **words = NULL;
+        size_t n = 0;
+        int r;
+
+        if (!*value) {
+                vm->extra_args = NULL;
+                vm->n_extra_args = 0;
+                return 0;
+        }
+        r = words_split(s->arena, value, &words, &n, &s->why);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) { /* all of them, before any is taken over */
+                r = setting_expand(s, words[i], words + i);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < n; i++) {
+                r = words_append(s->arena, &vm->extra_args, &vm->n_extra_args, words[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int parse_disk_format(Setting *s, char *value, void *member) {
+        Disk *d = member;
+        int v = 0, r;
+
+        if (!*value) {
+                d->format_set = false;
+                return 0;
+        }
+        r = parse_enum(s, value, disk_format_from_string, "raw, qcow2", &v);
+        if (r < 0)
+                return r;
+        d->format = (DiskFormat) v;
+        d->format_set = true;
+        return 0;
+}
+
+int parse_kill_logs(Setting *s, char *value, void *member) {
+        Reaper *reaper = member;
+        char *path;
+        int r;
+
+        if (!*value) {
+                reaper->kill_logs = NULL;
+                reaper->n_kill_logs = 0;
+                return 0;
+        }
+        r = parse_path(s, value, &path);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < reaper->n_kill_logs; i++)
+                if (streq(reaper->kill_logs[i], path))
+                        return 0;
+        if (reaper->n_kill_logs >= 64)
+                return setting_refuse(s, "is more than 64 kill logs");
+        return words_append(s->arena, &reaper->kill_logs, &reaper->n_kill_logs, path);
+}
+
+Disk *vm_short_disk(VM *vm) {
+        return vm->n_disks > 0 && vm->disks[0].is_short ? vm->disks : NULL;
+}
+
+int parse_short_image(Setting *s, char *value, void *member) {
+        VM *vm = member;
+        Disk *d = vm_short_disk(vm);
+        char *path;
+        int r;
+
+        if (!*value) {
+                if (d)
+                        memmove(d, d + 1, --vm->n_disks * sizeof(*d));
+                return 0;
+        }
+        r = parse_path(s, value, &path);
+        if (r < 0)
+                return r;
+        if (!d) {
+                if (!arena_append(s->arena, vm->disks, vm->n_disks))
+                        return -ENOMEM;
+                d = vm->disks;
+                memmove(d + 1, d, (vm->n_disks - 1) * sizeof(*d));
+                *d = *(const Disk *) key_set_defaults(KEYS_DISK);
+                d->is_short = true;
+        }
+        d->origin = s->origin;
+        d->image = path;
+        return said_set(s->arena, &d->said, key_find(KEYS_DISK, "Image"), s->origin);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Values of keys to members of the model, a function per kind of value. All of them are silent and leave the member
+ * as it was unless they succeed.
+ *
+ * In: the text behind "Key=", UTF-8 without control characters but tabs, specifiers as written. 0, -ENOMEM, or
+ * -EINVAL with setting->why set: the end of the sentence "Memory=lots ...".
+ *
+ * An empty value comes only to the parsers of keys whose row has size 0 (lists, and keys that fill several members). */
+
+#include "model.h"
+#include "specifier.h"
+
+typedef struct Setting {
+        Arena *arena;
+        const Specifiers *specifiers;
+        VM *vm;         /* of [VM] and [System], else NULL */
+        Said *said;     /* of the object or part the key is in */
+        Origin origin;  /* of the key */
+        Origin section; /* of the section header above it */
+        const char *why;
+} Setting;
+
+typedef int (*KeyParser)(Setting *s, char *value, void *member);
+
+int parse_text(Setting *s, char *value, void *member);        /* char *: printable */
+int parse_object_name(Setting *s, char *value, void *member); /* char *: name_is_valid() */
+int parse_interface_name(Setting *s, char *value, void *member);
+int parse_path(Setting *s, char *value, void *member); /* char *: absolute, normalized, printable */
+int parse_word(Setting *s, char *value, void *member); /* char *: [A-Za-z0-9_.-], begins with no '-' or '.' */
+int parse_qemu_options(Setting *s, char *value, void *member); /* char *: the same with '=', ',' and '+' */
+int parse_architecture(Setting *s, char *value, void *member);
+int parse_switch_flag(Setting *s, char *value, void *member); /* bool */
+int parse_cpus(Setting *s, char *value, void *member);
+int parse_memory(Setting *s, char *value, void *member);
+int parse_disk_size(Setting *s, char *value, void *member);
+int parse_mtu(Setting *s, char *value, void *member);
+int parse_time_span(Setting *s, char *value, void *member); /* usec_t */
+int parse_accelerator(Setting *s, char *value, void *member);
+int parse_display(Setting *s, char *value, void *member);
+int parse_ready(Setting *s, char *value, void *member);
+int parse_disk_mode(Setting *s, char *value, void *member);
+
+/* several members: member is the VM, Disk, Interface, Switch or Reaper itself */
+int parse_instances(Setting *s, char *value, void *member);
+int parse_kernel_command_line(Setting *s, char *value, void *member); /* appends */
+int parse_extra_args(Setting *s, char *value, void *member);          /* appends */
+int parse_disk_format(Setting *s, char *value, void *member);
+int parse_kill_logs(Setting *s, char *value, void *member);
+int parse_short_image(Setting *s, char *value, void *member); /* [VM] Image= */
+
+/* conf-parsers-network.c */
+int parse_network_switch(Setting *s, char *value, void *member); /* [Interface] Switch=, Bridge= */
+int parse_network_bridge(Setting *s, char *value, void *member);
+int parse_short_switch(Setting *s, char *value, void *member); /* [VM] Switch=, Bridge= */
+int parse_short_bridge(Setting *s, char *value, void *member);
+int parse_mac_address(Setting *s, char *value, void *member);
+int parse_guest_addresses(Setting *s, char *value, void *member);
+int parse_switch_addresses(Setting *s, char *value, void *member);
+int parse_dhcp(Setting *s, char *value, void *member);
+
+/* For all of them: why is set and -EINVAL returned, or -ENOMEM. */
+int setting_refuse(Setting *s, const char *format, ...) _printf_(2, 3);
+/* Specifiers, then tabs refused: what comes out is printable. */
+int setting_expand(Setting *s, char *value, char **ret);
+/* [VM] Switch=, Image=: the part of the VM that they are short for; NULL when there is none. */
+Interface *vm_short_interface(VM *vm);
+Disk *vm_short_disk(VM *vm);

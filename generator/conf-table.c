@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "conf-table.h"
+#include "nearest.h"
+
+#define BELOW_VM      (1U << KIND_VM | 1U << KIND_SYSTEM)
+#define BELOW_SERVICE (BELOW_VM | 1U << KIND_SWITCH | 1U << KIND_REAPER)
+
+static const Section sections[] = {
+        { "VM", SECTION_OBJECT, KEYS_VM, KIND_VM },
+        { "System", SECTION_OBJECT, KEYS_VM, KIND_SYSTEM },
+        { "Switch", SECTION_OBJECT, KEYS_SWITCH, KIND_SWITCH },
+        { "Lab", SECTION_OBJECT, KEYS_LAB, KIND_LAB },
+        { "Reaper", SECTION_OBJECT, KEYS_REAPER, KIND_REAPER },
+        { "Interface", SECTION_PART, KEYS_INTERFACE, .below = BELOW_VM },
+        { "Disk", SECTION_PART, KEYS_DISK, .below = BELOW_VM },
+        { "Unit", SECTION_PASSTHROUGH, KEYS_NONE, .below = BELOW_SERVICE | 1U << KIND_LAB },
+        { "Service", SECTION_PASSTHROUGH, KEYS_NONE, .below = BELOW_SERVICE },
+        { "Install", SECTION_PASSTHROUGH, KEYS_NONE, .below = BELOW_VM | 1U << KIND_SWITCH | 1U << KIND_LAB },
+};
+
+/* one member of the struct of the set, or the struct as a whole */
+#define ROW(set, type, key, member, parse, help) \
+        { set, key, parse, offsetof(type, member), sizeof(((type *) NULL)->member), help }
+#define WHOLE(set, key, parse, help) \
+        { set, key, parse, 0, 0, help }
+#define VM_ROW(key, member, parse, help)        ROW(KEYS_VM, VM, key, member, parse, help)
+#define INTERFACE_ROW(key, member, parse, help) ROW(KEYS_INTERFACE, Interface, key, member, parse, help)
+#define DISK_ROW(key, member, parse, help)      ROW(KEYS_DISK, Disk, key, member, parse, help)
+#define SWITCH_ROW(key, member, parse, help)    ROW(KEYS_SWITCH, Switch, key, member, parse, help)
+
+/* clang-format off */
+static const Key keys[] = { /* those of a set together */
+        VM_ROW("Description",     description,   parse_text,         "what the unit is called in listings"),
+        VM_ROW("System",          system_name,   parse_object_name,  "the [System] whose settings come before the VM's own"),
+        VM_ROW("Lab",             lab_name,      parse_object_name,  "the lab it is started and stopped with"),
+        WHOLE(KEYS_VM, "Instances",              parse_instances,    "so many VMs, NAME1, NAME2, ..., instead of one"),
+        VM_ROW("Autostart",       autostart,     parse_switch_flag,  "started with qnet.target, at boot"),
+        VM_ROW("Architecture",    architecture,  parse_architecture, "which qemu-system-* runs it; the host's by default"),
+        VM_ROW("Machine",         machine,       parse_qemu_options, "QEMU's board; q35 or virt by default"),
+        VM_ROW("CPU",             cpu,           parse_qemu_options, "QEMU's CPU model, with features"),
+        VM_ROW("CPUs",            cpus,          parse_cpus,         "number of CPUs, 1 by default"),
+        VM_ROW("Memory",          memory,        parse_memory,       "size of the guest's memory: 512M, 2G"),
+        VM_ROW("Accelerator",     accelerator,   parse_accelerator,  "kvm, tcg, or auto: KVM where it can"),
+        VM_ROW("Kernel",          kernel,        parse_path,         "kernel or ELF image that QEMU loads itself"),
+        VM_ROW("Initrd",          initrd,        parse_path,         "initial RAM disk, with Kernel="),
+        WHOLE(KEYS_VM, "KernelCommandLine",      parse_kernel_command_line, "kernel arguments; several are joined, an empty one resets"),
+        WHOLE(KEYS_VM, "Image",                  parse_short_image,  "disk image: short for a first [Disk] with Image="),
+        WHOLE(KEYS_VM, "Switch",                 parse_short_switch, "switch: short for a first [Interface] with Switch="),
+        WHOLE(KEYS_VM, "Bridge",                 parse_short_bridge, "bridge of others: short for a first [Interface] with Bridge="),
+        VM_ROW("Display",         display,       parse_display,      "none: the console is the serial port, in the journal"),
+        WHOLE(KEYS_VM, "ExtraArgs",              parse_extra_args,   "more arguments of QEMU, quoted words; an empty one resets"),
+        VM_ROW("Ready",           ready,         parse_ready,        "when starting is done: running, or address"),
+        VM_ROW("ReadyTimeoutSec", ready_timeout, parse_time_span,    "how long that may take"),
+        VM_ROW("StopTimeoutSec",  stop_timeout,  parse_time_span,    "how long a power-down may take before signals"),
+
+        WHOLE(KEYS_INTERFACE, "Switch",          parse_network_switch,  "the [Switch] it is plugged into"),
+        WHOLE(KEYS_INTERFACE, "Bridge",          parse_network_bridge,  "or a bridge that somebody else makes"),
+        INTERFACE_ROW("Tap",      tap,           parse_interface_name,  "name of the tap on the host; tap-NAME by default"),
+        INTERFACE_ROW("Model",    model,         parse_word,            "QEMU's model of the NIC; virtio by default"),
+        WHOLE(KEYS_INTERFACE, "MACAddress",      parse_mac_address,     "the guest's MAC address, or random: another at each start"),
+        WHOLE(KEYS_INTERFACE, "Address",         parse_guest_addresses, "fixed IP addresses of the guest; an empty one resets"),
+        INTERFACE_ROW("Isolated", isolated,      parse_switch_flag,     "no frames to and from other isolated interfaces"),
+        INTERFACE_ROW("MTU",      mtu,           parse_mtu,             "largest packet; the bridge's by default"),
+
+        DISK_ROW("Image",         image,         parse_path,         "image file or block device"),
+        DISK_ROW("Mode",          mode,          parse_disk_mode,    "where writes go: overlay, persistent, ephemeral, readonly"),
+        WHOLE(KEYS_DISK, "Format",               parse_disk_format,  "raw or qcow2; by the ending of the image's name"),
+        DISK_ROW("Size",          size,          parse_disk_size,    "size of the overlay; the image's by default"),
+        DISK_ROW("Bus",           bus,           parse_word,         "virtio, ide, scsi, nvme, usb, sd, ...; virtio by default"),
+
+        WHOLE(KEYS_SWITCH, "Address",            parse_switch_addresses, "addresses of the host on it, with prefix; an empty one resets"),
+        WHOLE(KEYS_SWITCH, "DHCP",               parse_dhcp,         "yes, or FIRST-LAST: addresses for the guests"),
+        SWITCH_ROW("DHCPLeaseSec", dhcp_lease,   parse_time_span,    "how long a lease lasts, 1 h by default"),
+        SWITCH_ROW("MTU",         mtu,           parse_mtu,          "largest packet; the kernel's by default"),
+        SWITCH_ROW("Lab",         lab_name,      parse_object_name,  "the lab it is started and stopped with"),
+        SWITCH_ROW("Autostart",   autostart,     parse_switch_flag,  "made at boot, and kept without any VM"),
+
+        ROW(KEYS_LAB, Lab, "Description", description, parse_text,   "what the target is called in listings"),
+        ROW(KEYS_LAB, Lab, "Autostart", autostart, parse_switch_flag, "started with qnet.target, at boot"),
+
+        WHOLE(KEYS_REAPER, "KillLog",            parse_kill_logs,    "more files that clients write IP addresses to; an empty one resets"),
+        ROW(KEYS_REAPER, Reaper, "HoldoffSec", hold_off, parse_time_span, "how long a VM just restarted is left alone, 10 s by default"),
+};
+/* clang-format on */
+
+static const VM vm_defaults = {
+        .cpus = 1, .ready_timeout = 90 * USEC_PER_SEC, .stop_timeout = 90 * USEC_PER_SEC
+};
+static const Interface interface_defaults = { .mac_policy = MAC_DERIVED };
+static const Disk disk_defaults = { .mode = DISK_OVERLAY };
+static const Switch switch_defaults = { .dhcp_lease = 3600 * USEC_PER_SEC };
+static const Lab lab_defaults = { .autostart = false };
+static const Reaper reaper_defaults = { .hold_off = 10 * USEC_PER_SEC };
+
+static const struct {
+        const void *defaults;
+        size_t size;
+        const char *section;
+} key_sets[_KEYS_MAX] = {
+        [KEYS_VM] = { &vm_defaults, sizeof(VM), "VM" },
+        [KEYS_INTERFACE] = { &interface_defaults, sizeof(Interface), "Interface" },
+        [KEYS_DISK] = { &disk_defaults, sizeof(Disk), "Disk" },
+        [KEYS_SWITCH] = { &switch_defaults, sizeof(Switch), "Switch" },
+        [KEYS_LAB] = { &lab_defaults, sizeof(Lab), "Lab" },
+        [KEYS_REAPER] = { &reaper_defaults, sizeof(Reaper), "Reaper" },
+};
+
+const void *key_set_defaults(KeySet set) {
+        return key_sets[set].defaults;
+}
+
+size_t key_set_size(KeySet set) {
+        return key_sets[set].size;
+}
+
+const Section *section_find(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(sections); i++)
+                if (streq(sections[i].name, name))
+                        return sections + i;
+        return NULL;
+}
+
+const Section *passthrough_section(const char *name) {
+        const Section *s = section_find(name);
+
+        assert(s && s->type == SECTION_PASSTHROUGH);
+        return s;
+}
+
+const char *section_nearest(const char *name) {
+        Nearest n = nearest_init(name);
+
+        for (size_t i = 0; i < ELEMENTSOF(sections); i++)
+                nearest_try(&n, sections[i].name);
+        return n.best;
+}
+
+/* the rows of a set: first one, and how many */
+static const Key *set_rows(KeySet set, size_t *ret_n) {
+        static struct {
+                const Key *first;
+                size_t n;
+        } ranges[_KEYS_MAX];
+
+        if (!ranges[set].first) {
+                for (size_t i = ELEMENTSOF(keys); i > 0; i--)
+                        if (keys[i - 1].set == set) {
+                                ranges[set].first = keys + i - 1;
+                                ranges[set].n++;
+                        }
+        }
+        *ret_n = ranges[set].n;
+        return ranges[set].first;
+}
+
+const Key *key_find(KeySet set, const char *name) {
+        size_t n;
+        const Key *rows = set_rows(set, &n);
+
+        for (size_t i = 0; i < n; i++)
+                if (rows[i].name[0] == name[0] && streq(rows[i].name, name))
+                        return rows + i;
+        return NULL;
+}
+
+const char *key_nearest(KeySet set, const char *name) {
+        Nearest best = nearest_init(name);
+        size_t n;
+        const Key *rows = set_rows(set, &n);
+
+        for (size_t i = 0; i < n; i++)
+                nearest_try(&best, rows[i].name);
+        return best.best;
+}
+
+const char *kind_name(Kind kind) {
+        static const char *const names[_KIND_MAX] = {
+                [KIND_VM] = "VM",
+                [KIND_SWITCH] = "Switch",
+                [KIND_SYSTEM] = "System",
+                [KIND_LAB] = "Lab",
+                [KIND_REAPER] = "Reaper",
+        };
+
+        return names[kind];
+}
+
+const char *kind_directory(Kind kind) {
+        static const char *const names[_KIND_MAX] = {
+                [KIND_VM] = "vm",
+                [KIND_SWITCH] = "switch",
+                [KIND_SYSTEM] = "system",
+                [KIND_LAB] = "lab",
+        };
+
+        return names[kind];
+}
+
+Origin said_at(const Said *said, Origin fallback, KeySet set, const char *name) {
+        const Key *key = key_find(set, name);
+        size_t n;
+
+        assert(key);
+        if (!said->origins)
+                return fallback;
+        fallback = said->origins[key - set_rows(set, &n)].file ? said->origins[key - set_rows(set, &n)]
+                                                               : fallback;
+        return fallback;
+}
+
+int said_set(Arena *a, Said *said, const Key *key, Origin origin) {
+        size_t n;
+        const Key *rows = set_rows(key->set, &n);
+
+        if (!said->origins) {
+                said->origins = arena_new_items(a, Origin, n);
+                if (!said->origins)
+                        return -ENOMEM;
+        }
+        said->origins[key - rows] = origin;
+        return 0;
+}
+
+void keys_print(FILE *f) {
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                fprintf(f, "%s\t%s\t%s\n", key_sets[keys[i].set].section, keys[i].name, keys[i].help);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <jansson.h>
+
+#include "json.h"
+
+/* json_object_set_new() and json_array_append_new() take a NULL value for a failure: errors are gathered in one
+ * flag, whoever makes the value. */
+typedef struct Builder {
+        bool failed;
+} Builder;
+
+static void put(Builder *b, json_t *object, const char *key, json_t *value) {
+        if (json_object_set_new(object, key, value) < 0)
+                b->failed = true;
+}
+
+static void append(Builder *b, json_t *array, json_t *value) {
+        if (json_array_append_new(array, value) < 0)
+                b->failed = true;
+}
+
+static json_t *text(const char *s) {
+        return s ? json_string(s) : json_null();
+}
+
+static json_t *number(uint64_t v) {
+        return json_integer((json_int_t) MIN(v, (uint64_t) INT64_MAX));
+}
+
+static json_t *span(usec_t t) {
+        return t == USEC_INFINITY ? json_null() : number(t);
+}
+
+static json_t *unit(const char *prefix, const char *name, const char *suffix) {
+        return json_sprintf("%s%s%s", prefix, name, suffix);
+}
+
+static json_t *origin(Builder *b, Origin o) {
+        json_t *j;
+
+        if (!o.file)
+                return json_null();
+        j = json_object();
+        put(b, j, "file", text(o.file));
+        put(b, j, "line", number(o.line));
+        return j;
+}
+
+static json_t *strings(Builder *b, char *const *l, size_t n) {
+        json_t *j = json_array();
+
+        for (size_t i = 0; i < n; i++)
+                append(b, j, text(l[i]));
+        return j;
+}
+
+static json_t *addresses(Builder *b, const IPAddress *ips, size_t n) {
+        json_t *j = json_array();
+        char buf[IP_STRING_SIZE];
+
+        for (size_t i = 0; i < n; i++)
+                append(b, j,
+                                text(ips[i].prefix > 0 ? format_ip_prefix(ips + i, buf)
+                                                       : format_ip(ips + i, buf)));
+        return j;
+}
+
+static json_t *problems(Builder *b, const Problem *list, size_t n) {
+        json_t *j = json_array();
+
+        for (size_t i = 0; i < n; i++) {
+                json_t *p = json_object();
+                put(b, p, "origin", origin(b, list[i].origin));
+                put(b, p, "text", text(list[i].text));
+                append(b, j, p);
+        }
+        return j;
+}
+
+static json_t *passthrough(Builder *b, const PassthroughList *l) {
+        json_t *j = json_array();
+
+        for (size_t i = 0; i < l->n; i++) {
+                json_t *p = json_object();
+                put(b, p, "section", text(l->items[i].section));
+                put(b, p, "key", text(l->items[i].key));
+                put(b, p, "value", text(l->items[i].value));
+                put(b, p, "origin", origin(b, l->items[i].origin));
+                append(b, j, p);
+        }
+        return j;
+}
+
+static json_t *interface(Builder *b, const Interface *i) {
+        static const char *const policies[_MAC_POLICY_MAX] = {
+                [MAC_DERIVED] = "derived",
+                [MAC_FIXED] = "fixed",
+                [MAC_RANDOM] = "random",
+        };
+        char mac[MAC_STRING_SIZE];
+        json_t *j = json_object();
+
+        put(b, j, "index", number(i->index));
+        put(b, j, "label", text(i->label));
+        put(b, j, "origin", origin(b, i->origin));
+        put(b, j, "switch", text(i->switch_name));
+        put(b, j, "bridge", text(i->network ? i->network->bridge : i->bridge));
+        put(b, j, "tap", text(i->tap));
+        put(b, j, "model", text(i->model));
+        put(b, j, "mac", text(i->mac_policy == MAC_RANDOM ? NULL : format_mac(&i->mac, mac)));
+        put(b, j, "macPolicy", text(policies[i->mac_policy]));
+        put(b, j, "addresses", addresses(b, i->addresses, i->n_addresses));
+        put(b, j, "isolated", json_boolean(i->isolated));
+        put(b, j, "mtu", number(i->mtu));
+        return j;
+}
+
+static json_t *disk(Builder *b, const Disk *d) {
+        json_t *j = json_object();
+
+        put(b, j, "index", number(d->index));
+        put(b, j, "label", text(d->label));
+        put(b, j, "origin", origin(b, d->origin));
+        put(b, j, "image", text(d->image));
+        put(b, j, "mode", text(disk_mode_to_string(d->mode)));
+        put(b, j, "format", text(disk_format_to_string(d->format)));
+        put(b, j, "size", number(d->size));
+        put(b, j, "bus", text(d->bus));
+        return j;
+}
+
+static void put_parts(Builder *b, json_t *j, const VM *vm) {
+        json_t *interfaces = json_array(), *disks = json_array();
+
+        for (size_t i = 0; i < vm->n_interfaces; i++)
+                append(b, interfaces, interface(b, vm->interfaces + i));
+        for (size_t i = 0; i < vm->n_disks; i++)
+                append(b, disks, disk(b, vm->disks + i));
+        put(b, j, "interfaces", interfaces);
+        put(b, j, "disks", disks);
+}
+
+static json_t *vm_object(Builder *b, const VM *vm) {
+        json_t *j = json_object();
+
+        put(b, j, "name", text(vm->name));
+        put(b, j, "origin", origin(b, vm->origin));
+        put(b, j, "unit", unit("qemu-vm@", vm->name, ".service"));
+        put(b, j, "problems", problems(b, vm->problems, vm->n_problems));
+        put(b, j, "user", text(vm->user));
+        put(b, j, "system", text(vm->system_name));
+        put(b, j, "lab", text(vm->lab_name));
+        put(b, j, "autostart", json_boolean(vm->autostart));
+        put(b, j, "instance", vm->has_instances ? number(vm->instance) : json_null());
+        put(b, j, "description", text(vm->description));
+        put(b, j, "architecture", text(vm->architecture));
+        put(b, j, "machine", text(vm->machine));
+        put(b, j, "cpu", text(vm->cpu));
+        put(b, j, "cpus", number(vm->cpus));
+        put(b, j, "memory", number(vm->memory));
+        put(b, j, "accelerator", text(accelerator_to_string(vm->accelerator)));
+        put(b, j, "kernel", text(vm->kernel));
+        put(b, j, "initrd", text(vm->initrd));
+        put(b, j, "kernelCommandLine", text(vm->kernel_command_line));
+        put(b, j, "display", text(display_to_string(vm->display)));
+        put(b, j, "extraArgs", strings(b, vm->extra_args, vm->n_extra_args));
+        put(b, j, "ready", text(ready_to_string(vm->ready)));
+        put(b, j, "readyTimeoutUSec", span(vm->ready_timeout));
+        put(b, j, "stopTimeoutUSec", span(vm->stop_timeout));
+        put_parts(b, j, vm);
+        put(b, j, "passthrough", passthrough(b, &vm->passthrough));
+        return j;
+}
+
+static json_t *dhcp(Builder *b, const Switch *w) {
+        char buf[IP_STRING_SIZE];
+        json_t *j;
+
+        if (!w->dhcp || w->n_problems > 0)
+                return json_null();
+        j = json_object();
+        put(b, j, "first", text(format_ip(&w->dhcp_first, buf)));
+        put(b, j, "last", text(format_ip(&w->dhcp_last, buf)));
+        put(b, j, "leaseUSec", span(w->dhcp_lease));
+        return j;
+}
+
+static json_t *switch_object(Builder *b, const Switch *w) {
+        json_t *j = json_object();
+
+        put(b, j, "name", text(w->name));
+        put(b, j, "origin", origin(b, w->origin));
+        put(b, j, "unit", unit("qnet-switch@", w->name, ".service"));
+        put(b, j, "problems", problems(b, w->problems, w->n_problems));
+        put(b, j, "bridge", text(w->bridge));
+        put(b, j, "lab", text(w->lab_name));
+        put(b, j, "autostart", json_boolean(w->autostart));
+        put(b, j, "addresses", addresses(b, w->addresses, w->n_addresses));
+        put(b, j, "dhcp", dhcp(b, w));
+        put(b, j, "mtu", number(w->mtu));
+        put(b, j, "passthrough", passthrough(b, &w->passthrough));
+        return j;
+}
+
+static json_t *system_object(Builder *b, const System *s) {
+        json_t *j = json_object();
+
+        put(b, j, "name", text(s->name));
+        put(b, j, "origin", origin(b, s->origin));
+        return j;
+}
+
+static json_t *lab_object(Builder *b, const Lab *l) {
+        json_t *j = json_object();
+
+        put(b, j, "name", text(l->name));
+        put(b, j, "origin", origin(b, l->origin));
+        put(b, j, "unit", unit("qnet-lab@", l->name, ".target"));
+        put(b, j, "description", text(l->description));
+        put(b, j, "autostart", json_boolean(l->autostart));
+        put(b, j, "passthrough", passthrough(b, &l->passthrough));
+        return j;
+}
+
+static json_t *reaper_object(Builder *b, const Reaper *r) {
+        json_t *j = json_object();
+
+        put(b, j, "origin", origin(b, r->origin));
+        put(b, j, "killLogs", strings(b, r->kill_logs, r->n_kill_logs));
+        put(b, j, "holdOffUSec", span(r->hold_off));
+        put(b, j, "passthrough", passthrough(b, &r->passthrough));
+        return j;
+}
+
+int json_print(const Model *m, FILE *f) {
+        json_t *j = json_object(), *vms = json_array(), *switches = json_array(), *systems = json_array(),
+               *labs = json_array();
+        Builder b = { .failed = !j };
+        int r;
+
+        for (size_t i = 0; i < m->n_vms; i++)
+                append(&b, vms, vm_object(&b, m->vms[i]));
+        for (size_t i = 0; i < m->n_switches; i++)
+                append(&b, switches, switch_object(&b, m->switches[i]));
+        for (size_t i = 0; i < m->n_systems; i++)
+                append(&b, systems, system_object(&b, m->systems[i]));
+        for (size_t i = 0; i < m->n_labs; i++)
+                append(&b, labs, lab_object(&b, m->labs[i]));
+        put(&b, j, "version", number(1));
+        put(&b, j, "vms", vms);
+        put(&b, j, "switches", switches);
+        put(&b, j, "systems", systems);
+        put(&b, j, "labs", labs);
+        put(&b, j, "reaper", reaper_object(&b, &m->reaper));
+        put(&b, j, "files", strings(&b, m->files, m->n_files));
+
+        errno = 0;
+        r = b.failed                                                        ? -ENOMEM
+            : json_dumpf(j, f, JSON_INDENT(2)) < 0 || fputc('\n', f) == EOF ? -(errno ?: EIO)
+                                                                            : 0;
+        json_decref(j);
+        return r;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "arena.h"
+#include "model.h"
+#include "string-table.h"
+
+static const char *const accelerator_table[_ACCELERATOR_MAX] = {
+        [ACCELERATOR_AUTO] = "auto",
+        [ACCELERATOR_KVM] = "kvm",
+        [ACCELERATOR_TCG] = "tcg",
+};
+DEFINE_STRING_TABLE(accelerator, Accelerator)
+
+static const char *const display_table[_DISPLAY_MAX] = {
+        [DISPLAY_NONE] = "none",
+};
+DEFINE_STRING_TABLE(display, Display)
+
+static const char *const ready_table[_READY_MAX] = {
+        [READY_RUNNING] = "running",
+        [READY_ADDRESS] = "address",
+};
+DEFINE_STRING_TABLE(ready, Ready)
+
+static const char *const disk_mode_table[_DISK_MODE_MAX] = {
+        [DISK_OVERLAY] = "overlay",
+        [DISK_PERSISTENT] = "persistent",
+        [DISK_EPHEMERAL] = "ephemeral",
+        [DISK_READONLY] = "readonly",
+};
+DEFINE_STRING_TABLE(disk_mode, DiskMode)
+
+static const char *const disk_format_table[_DISK_FORMAT_MAX] = {
+        [DISK_RAW] = "raw",
+        [DISK_QCOW2] = "qcow2",
+};
+DEFINE_STRING_TABLE(disk_format, DiskFormat)
+
+Model *model_new(void) {
+        Arena *a = arena_new();
+        Model *m = a ? arena_alloc(a, sizeof(Model)) : NULL;
+
+        if (!m) {
+                arena_free(a);
+                return NULL;
+        }
+        m->arena = a;
+        return m;
+}
+
+Model *model_free(Model *m) {
+        if (m)
+                arena_free(m->arena);
+        return NULL;
+}
+
+/* Every object begins with its name, and the arrays are sorted by it. */
+static int compare_name(const void *name, const void *item) {
+        return strcmp(name, **(const char *const *const *) item);
+}
+
+static void *find(const char *name, const void *items, size_t n) {
+        void *const *p = n > 0 ? bsearch(name, items, n, sizeof(void *), compare_name) : NULL;
+
+        return p ? *p : NULL;
+}
+
+static_assert(offsetof(VM, name) == 0 && offsetof(Switch, name) == 0 && offsetof(System, name) == 0 &&
+                                offsetof(Lab, name) == 0,
+                "find() takes the name to be first");
+
+VM *model_vm(const Model *m, const char *name) {
+        return find(name, m->vms, m->n_vms);
+}
+
+Switch *model_switch(const Model *m, const char *name) {
+        return find(name, m->switches, m->n_switches);
+}
+
+System *model_system(const Model *m, const char *name) {
+        return find(name, m->systems, m->n_systems);
+}
+
+Lab *model_lab(const Model *m, const char *name) {
+        return find(name, m->labs, m->n_labs);
+}

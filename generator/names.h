@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Names and addresses that nobody wrote down: made from the name of the object, the same at every run. Those that do
+ * not fit where they go are replaced by a digest (FNV-1a with a final mix: stable, well spread, no cryptography).
+ * Silent; NULL is out of memory. */
+
+#include "arena.h"
+#include "parse-value.h"
+
+uint64_t digest(const char *text, uint64_t seed);
+
+/* "tap-host1", "tap1-host1" for index 1; else "tap" and 12 hex digits. */
+char *derive_tap(Arena *a, const char *vm, unsigned index);
+/* The name itself; else "sw" and 12 hex digits. */
+char *derive_bridge(Arena *a, const char *name);
+/* "qnet-host1": a user name of at most 31 bytes of [a-z0-9_-]; else "qnet-" and 16 hex digits. Never the same for two
+ * VMs: a name that looks like such a digest gets one too. */
+char *derive_user(Arena *a, const char *vm);
+/* 52:54:00 and three bytes of a digest; attempt tells a second choice from the first. */
+struct ether_addr derive_mac(const char *machine_id, const char *vm, unsigned index, unsigned attempt);

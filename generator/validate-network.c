@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <arpa/inet.h>
+
+#include "conf-table.h"
+#include "names.h"
+#include "problem.h"
+#include "validate.h"
+
+static uint32_t to_number(const IPAddress *ip) {
+        uint32_t v;
+
+        memcpy(&v, ip->bytes, sizeof(v));
+        return ntohl(v);
+}
+
+static IPAddress from_number(uint32_t v) {
+        IPAddress ip = { .family = AF_INET };
+
+        v = htonl(v);
+        memcpy(ip.bytes, &v, sizeof(v));
+        return ip;
+}
+
+static bool in_subnet(const IPAddress *ip, const IPAddress *net) {
+        size_t whole = net->prefix / 8, bits = net->prefix % 8;
+
+        if (ip->family != net->family || memcmp(ip->bytes, net->bytes, whole) != 0)
+                return false;
+        return bits == 0 || ((ip->bytes[whole] ^ net->bytes[whole]) >> (8 - bits)) == 0;
+}
+
+/* First and last address of an IPv4 subnet: its own and its broadcast address, where it has them. */
+static void subnet_ends(const IPAddress *net, uint32_t *first, uint32_t *last) {
+        uint32_t mask = net->prefix == 0 ? 0 : ~UINT32_C(0) << (32 - net->prefix);
+
+        *first = to_number(net) & mask;
+        *last = *first | ~mask;
+}
+
+/* The subnet's own address or its broadcast address: no station has it. /31 and /32 have none (RFC 3021). */
+static bool is_subnet_end(const IPAddress *ip, const IPAddress *net) {
+        uint32_t first, last;
+
+        if (net->family != AF_INET || net->prefix > 30)
+                return false;
+        subnet_ends(net, &first, &last);
+        return to_number(ip) == first || to_number(ip) == last;
+}
+
+static const IPAddress *subnet_of(const Switch *w, const IPAddress *ip) {
+        for (size_t i = 0; i < w->n_addresses; i++)
+                if (in_subnet(ip, w->addresses + i))
+                        return w->addresses + i;
+        return NULL;
+}
+
+static const IPAddress *first_ipv4(const Switch *w) {
+        for (size_t i = 0; i < w->n_addresses; i++)
+                if (w->addresses[i].family == AF_INET)
+                        return w->addresses + i;
+        return NULL;
+}
+
+/* DHCP=yes: the larger part of the subnet beside the host's own address. */
+static int derive_range(Model *m, Switch *w, Origin origin) {
+        const IPAddress *host = first_ipv4(w);
+        char buf[IP_STRING_SIZE];
+        uint32_t first, last, own;
+
+        if (!host)
+                return switch_problem(m, w, origin, "DHCP= needs an IPv4 Address= of the switch");
+        if (host->prefix > 30)
+                return switch_problem(m, w, origin, "DHCP=yes finds no addresses to give away in %s",
+                                format_ip_prefix(host, buf));
+        subnet_ends(host, &first, &last);
+        own = to_number(host);
+        w->dhcp_first = from_number(own - first >= last - own ? first + 1 : own + 1);
+        w->dhcp_last = from_number(own - first >= last - own ? own - 1 : last - 1);
+        return 0;
+}
+
+static int check_range(Model *m, Switch *w, Origin origin) {
+        const IPAddress *net = subnet_of(w, &w->dhcp_first);
+        char first[IP_STRING_SIZE], last[IP_STRING_SIZE], host[IP_STRING_SIZE];
+
+        format_ip(&w->dhcp_first, first);
+        format_ip(&w->dhcp_last, last);
+        if (!first_ipv4(w))
+                return switch_problem(m, w, origin, "DHCP= needs an IPv4 Address= of the switch");
+        if (!net || !in_subnet(&w->dhcp_last, net) || is_subnet_end(&w->dhcp_first, net) ||
+                        is_subnet_end(&w->dhcp_last, net))
+                return switch_problem(m, w, origin,
+                                "DHCP=%s-%s does not lie within the subnet of an Address=", first, last);
+        for (size_t i = 0; i < w->n_addresses; i++) {
+                const IPAddress *own = w->addresses + i;
+                if (own->family == AF_INET && to_number(own) >= to_number(&w->dhcp_first) &&
+                                to_number(own) <= to_number(&w->dhcp_last))
+                        return switch_problem(m, w, origin, "DHCP=%s-%s contains the host's own address %s",
+                                        first, last, format_ip(own, host));
+        }
+        return 0;
+}
+
+int validate_switch(Model *m, Switch *w) {
+        Origin address = said_at(&w->said, w->origin, KEYS_SWITCH, "Address");
+        Origin dhcp = said_at(&w->said, w->origin, KEYS_SWITCH, "DHCP");
+        char buf[IP_STRING_SIZE];
+        int r;
+
+        w->bridge = derive_bridge(m->arena, w->name);
+        if (!w->bridge)
+                return -ENOMEM;
+        for (size_t i = 0; i < w->n_addresses; i++)
+                if (is_subnet_end(w->addresses + i, w->addresses + i)) {
+                        r = switch_problem(m, w, address,
+                                        "Address=%s is the subnet's own or its broadcast address",
+                                        format_ip_prefix(w->addresses + i, buf));
+                        if (r < 0)
+                                return r;
+                }
+        if (!w->dhcp)
+                return 0;
+        return w->dhcp_range_set ? check_range(m, w, dhcp) : derive_range(m, w, dhcp);
+}
+
+static bool has_family(const Switch *w, int family) {
+        for (size_t i = 0; i < w->n_addresses; i++)
+                if (w->addresses[i].family == family)
+                        return true;
+        return false;
+}
+
+int validate_addresses(Model *m, VM *vm, const Interface *iface) {
+        const Switch *w = iface->network;
+        Origin origin = said_at(&iface->said, iface->origin, KEYS_INTERFACE, "Address");
+        char buf[IP_STRING_SIZE], subnet[IP_STRING_SIZE];
+        int r = 0;
+
+        for (size_t i = 0; i < iface->n_addresses && r >= 0; i++) {
+                const IPAddress *ip = iface->addresses + i, *net = subnet_of(w, ip);
+
+                if (!has_family(w, ip->family)) /* a subnet that the host does not know */
+                        continue;
+                format_ip(ip, buf);
+                if (!net)
+                        r = vm_problem(m, vm, origin, "Address=%s is in no subnet of switch %s (%s:%u)", buf,
+                                        w->name, w->origin.file, w->origin.line);
+                else if (is_subnet_end(ip, net))
+                        r = vm_problem(m, vm, origin, "Address=%s is the own or the broadcast address of %s",
+                                        buf, format_ip_prefix(net, subnet));
+        }
+        return r;
+}

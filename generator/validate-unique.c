@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "arena.h"
+#include "conf-table.h"
+#include "problem.h"
+#include "validate.h"
+
+typedef enum Role {
+        ROLE_OWNER,   /* nobody else may have it */
+        ROLE_VISITOR, /* may share it with visitors, not with an owner */
+} Role;
+
+/* Somebody has something: an interface name, an address, an image. */
+typedef struct Claim {
+        const char *name; /* of the thing; NULL: ip is it */
+        const IPAddress *ip;
+        const char *segment; /* of ip: the bridge */
+        Role role;
+        VM *vm; /* one of them */
+        Switch *network;
+        Origin origin;
+        size_t sequence;
+} Claim;
+
+typedef struct Claims {
+        Model *m;
+        Claim *items;
+        size_t n;
+} Claims;
+
+static int add_claim(Claims *c, Claim claim) {
+        Claim *slot = arena_append(c->m->arena, c->items, c->n);
+
+        if (!slot)
+                return -ENOMEM;
+        claim.sequence = c->n;
+        *slot = claim;
+        return 0;
+}
+
+static int compare_ip(const IPAddress *a, const IPAddress *b) {
+        if (a->family != b->family)
+                return a->family < b->family ? -1 : 1;
+        return memcmp(a->bytes, b->bytes, ip_size(a->family));
+}
+
+/* The same thing, owners first, else in the order of the model. */
+static int compare_claims(const void *x, const void *y) {
+        const Claim *a = x, *b = y;
+        int r = a->name ? strcmp(a->name, b->name) : compare_ip(a->ip, b->ip) ?: strcmp(a->segment, b->segment);
+
+        if (r != 0)
+                return r;
+        if (a->role != b->role)
+                return a->role < b->role ? -1 : 1;
+        return (a->sequence > b->sequence) - (a->sequence < b->sequence);
+}
+
+static bool same_thing(const Claim *a, const Claim *b) {
+        return a->name ? streq(a->name, b->name) : ip_equal(a->ip, b->ip) && streq(a->segment, b->segment);
+}
+
+static int attach(Model *m, const Claim *c, bool *said, const char *text) {
+        return c->vm ? problem_add(m, &c->vm->problems, &c->vm->n_problems, c->origin, said, "%s", text)
+                     : problem_add(m, &c->network->problems, &c->network->n_problems, c->origin, said, "%s",
+                                       text);
+}
+
+/* One message, for both: it is logged once. */
+static int report(Model *m, const Claim *a, const Claim *b, const char *what) {
+        _cleanup_free_ char *text = NULL;
+        char buf[IP_STRING_SIZE];
+        bool said = false;
+        int r;
+
+        if (asprintf(&text, "%s %s is that of two: %s %s (%s:%u) and %s %s (%s:%u)", what,
+                            a->name ?: format_ip(a->ip, buf), a->vm ? "VM" : "Switch",
+                            a->vm ? a->vm->name : a->network->name, a->origin.file, a->origin.line,
+                            b->vm ? "VM" : "Switch", b->vm ? b->vm->name : b->network->name, b->origin.file,
+                            b->origin.line) < 0)
+                return -ENOMEM;
+        r = attach(m, b, &said, text);
+        if (r >= 0 && (a->vm != b->vm || a->network != b->network || a->origin.line != b->origin.line))
+                r = attach(m, a, &said, text);
+        return r;
+}
+
+/* Every claim to what an owner has, each against that owner: linear, whatever the number of claims. */
+static int settle(Claims *c, const char *what) {
+        const Claim *first = c->items;
+        int r = 0;
+
+        if (c->n > 1)
+                qsort(c->items, c->n, sizeof(Claim), compare_claims);
+        for (size_t i = 1; i < c->n && r >= 0; i++)
+                if (!same_thing(first, c->items + i))
+                        first = c->items + i;
+                else if (first->role == ROLE_OWNER)
+                        r = report(c->m, first, c->items + i, what);
+        return r;
+}
+
+static int check_interface_names(Model *m) {
+        Claims c = { .m = m };
+        int r = 0;
+
+        for (size_t i = 0; i < m->n_switches && r >= 0; i++)
+                r = add_claim(&c, (Claim){
+                                                  .name = m->switches[i]->bridge,
+                                                  .network = m->switches[i],
+                                                  .origin = m->switches[i]->origin,
+                                  });
+        for (size_t v = 0; v < m->n_vms; v++)
+                for (size_t i = 0; i < m->vms[v]->n_interfaces && r >= 0; i++) {
+                        VM *vm = m->vms[v];
+                        const Interface *f = vm->interfaces + i;
+
+                        r = add_claim(&c, (Claim){
+                                                          .name = f->tap,
+                                                          .vm = vm,
+                                                          .origin = said_at(&f->said, f->origin,
+                                                                          KEYS_INTERFACE, "Tap"),
+                                          });
+                        if (r >= 0 && f->bridge)
+                                r = add_claim(&c, (Claim){
+                                                                  .name = f->bridge,
+                                                                  .role = ROLE_VISITOR,
+                                                                  .vm = vm,
+                                                                  .origin = said_at(&f->said, f->origin,
+                                                                                  KEYS_INTERFACE, "Bridge"),
+                                                  });
+                }
+        return r < 0 ? r : settle(&c, "Interface name");
+}
+
+static int claim_addresses(
+                Claims *c, VM *vm, Switch *w, const IPAddress *ips, size_t n, const char *segment, Origin o) {
+        int r = 0;
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = add_claim(c, (Claim){ .ip = ips + i,
+                                                 .segment = segment,
+                                                 .vm = vm,
+                                                 .network = w,
+                                                 .origin = o });
+        return r;
+}
+
+/* Legal, but then a kill log that says the address does not say which guest. */
+static void warn_ambiguous(const Claims *c) {
+        char buf[IP_STRING_SIZE];
+
+        for (size_t i = 1; i < c->n; i++) {
+                const Claim *a = c->items + i - 1, *b = c->items + i;
+
+                if (ip_equal(a->ip, b->ip) && !streq(a->segment, b->segment))
+                        model_warning(c->m, b->origin,
+                                        "%s is also at %s:%u, on another network: the reaper cannot tell "
+                                        "them apart",
+                                        format_ip(b->ip, buf), a->origin.file, a->origin.line);
+        }
+}
+
+static int check_addresses(Model *m) {
+        Claims c = { .m = m };
+        int r = 0;
+
+        for (size_t i = 0; i < m->n_switches && r >= 0; i++) {
+                Switch *w = m->switches[i];
+                r = claim_addresses(&c, NULL, w, w->addresses, w->n_addresses, w->bridge,
+                                said_at(&w->said, w->origin, KEYS_SWITCH, "Address"));
+        }
+        for (size_t v = 0; v < m->n_vms; v++)
+                for (size_t i = 0; i < m->vms[v]->n_interfaces && r >= 0; i++) {
+                        const Interface *f = m->vms[v]->interfaces + i;
+                        r = claim_addresses(&c, m->vms[v], NULL, f->addresses, f->n_addresses,
+                                f->network ? f->network->bridge : f->bridge ?: "",
+                                said_at(&f->said, f->origin, KEYS_INTERFACE, "Address"));
+                }
+        if (r >= 0)
+                r = settle(&c, "Address");
+        if (r >= 0)
+                warn_ambiguous(&c);
+        return r;
+}
+
+static int check_images(Model *m) {
+        Claims c = { .m = m };
+        int r = 0;
+
+        for (size_t v = 0; v < m->n_vms; v++)
+                for (size_t i = 0; i < m->vms[v]->n_disks && r >= 0; i++) {
+                        const Disk *d = m->vms[v]->disks + i;
+
+                        if (!d->image)
+                                continue;
+                        r = add_claim(&c, (Claim){
+                                                          .name = d->image,
+                                                          .role = d->mode == DISK_PERSISTENT ? ROLE_OWNER
+                                                                                             : ROLE_VISITOR,
+                                                          .vm = m->vms[v],
+                                                          .origin = said_at(&d->said, d->origin, KEYS_DISK,
+                                                                          "Image"),
+                                          });
+                }
+        return r < 0 ? r : settle(&c, "With Mode=persistent, image");
+}
+
+int validate_unique(Model *m) {
+        int r;
+
+        r = check_interface_names(m);
+        if (r >= 0)
+                r = check_addresses(m);
+        return r < 0 ? r : check_images(m);
+}
