@@ -227,6 +227,17 @@ int bus_list_units(sd_bus *bus, const char *pattern, char ***ret) {
         return 0;
 }
 
+int bus_get_service_result(sd_bus *bus, const char *unit, char **ret) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = sd_bus_path_encode(MANAGER_PATH "/unit", unit, &path);
+        if (r < 0)
+                return r;
+        return sd_bus_get_property_string(
+                        bus, DESTINATION, path, DESTINATION ".Service", "Result", NULL, ret);
+}
+
 int bus_thaw_unit(sd_bus *bus, const char *unit) {
         return sd_bus_call_method(bus, DESTINATION, MANAGER_PATH, MANAGER, "ThawUnit", NULL, NULL, "s", unit);
 }

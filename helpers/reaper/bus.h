@@ -50,6 +50,8 @@ bool bus_is_gone(int error);
 int bus_get_unit(sd_bus *bus, const char *unit, UnitState *ret);
 /* Names of the loaded units (those that do anything are) that match, systemd.unit(5) "qemu-vm@*.service". */
 int bus_list_units(sd_bus *bus, const char *pattern, char ***ret);
+/* Why a service ended last time, systemd.exec(5) $SERVICE_RESULT: "success", "exit-code", "signal" ... */
+int bus_get_service_result(sd_bus *bus, const char *unit, char **ret);
 int bus_thaw_unit(sd_bus *bus, const char *unit);
 int bus_kill_unit(sd_bus *bus,
                 const char *unit); /* SIGKILL to all of its processes; 0 also when there are none */

@@ -13,6 +13,7 @@
 #define LOOK_BYTES_MAX (UINT64_C(1) << 20)
 #define SKIP_BYTES_MAX (UINT64_C(16) << 20)
 #define LOOK_TRIES     5 /* a log that is rewritten under our eyes is read again so often */
+#define SETTLE_TRIES   20
 
 struct KillLog {
         char *path;
@@ -148,6 +149,8 @@ static int read_lines(int fd, Tail *t, uint64_t *lines, uint64_t size, KillLogNe
                 if (rest < 0)
                         return (int) rest;
         }
+        if (news->n_lines >= LOOK_LINES_MAX && rest > 0)
+                news->more = true;
         return 0;
 }
 
@@ -184,6 +187,38 @@ static int tail_is_valid(int fd, const Tail *t, const FileState *st, bool times_
         return check_fingerprint(fd, t);
 }
 
+/* A write in progress has set the time already, but not the size: for a moment, an append looks like the same length
+ * written again. Both calls here wait for the end of a write, on one file system or another, as they take the
+ * inode's lock (ext4, btrfs and tmpfs for lseek, XFS for read); whoever set the time that was seen is done then. */
+static int file_state_settled(int fd, const Tail *t, FileState *ret) {
+        FileState st = { 0 }, next;
+        char byte;
+        int r;
+
+        r = file_state(fd, &st);
+        for (int i = 0; r >= 0 && i < SETTLE_TRIES; i++) {
+                if (st.size != t->size || (st.mtime_sec == t->mtime_sec && st.mtime_nsec == t->mtime_nsec))
+                        break;
+                if (pread(fd, &byte, 1, 0) < 0)
+                        return -errno;
+                (void) lseek(fd, 0, SEEK_HOLE);
+                r = file_state(fd, &next);
+                if (r < 0)
+                        return r;
+                /* that of the last access may be our own */
+                next.atime_sec = st.atime_sec;
+                next.atime_nsec = st.atime_nsec;
+                if (next.mtime_sec == st.mtime_sec && next.mtime_nsec == st.mtime_nsec) {
+                        st = next;
+                        break;
+                }
+                st = next;
+        }
+        if (r >= 0)
+                *ret = st;
+        return r;
+}
+
 static void tail_rewind(Tail *t) {
         t->offset = t->size = 0;
         t->n_fingerprint = 0;
@@ -199,11 +234,11 @@ static bool tail_equal(const Tail *a, const Tail *b) {
 static int tail_try(int fd, Tail *tail, uint64_t *lines, KillLogNews *news, bool times_unknown) {
         size_t before = news->n_lines;
         uint64_t n = *lines;
-        FileState st, after;
+        FileState st = { 0 }, after = { 0 };
         Tail t = *tail;
         int r;
 
-        r = file_state(fd, &st);
+        r = file_state_settled(fd, &t, &st);
         if (r < 0)
                 return r;
         if (st.size == t.size && st.mtime_sec == t.mtime_sec && st.mtime_nsec == t.mtime_nsec &&

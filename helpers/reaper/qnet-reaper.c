@@ -79,15 +79,17 @@ static void ignore_job(const char *path, const char *result, void *userdata) {
 }
 
 static int start_reaper(void) {
-        const char *result = getenv(
-                        "MONITOR_SERVICE_RESULT"); /* systemd.exec(5): of the unit whose OnFailure= we are */
+        _cleanup_free_ char *result = NULL;
         _cleanup_bus_ sd_bus *bus = NULL;
         int r;
 
-        /* a full disk, a D-Bus that is down: again, but not at once. An append in the meantime starts it earlier. */
-        if (result && streq(result, "exit-code"))
-                sleep(RETRY_DELAY);
         r = bus_open(ignore_job, NULL, &bus);
+        if (r >= 0)
+                r = bus_get_service_result(bus, "qnet-reaper.service", &result);
+        /* a full disk, say: again, but not at once. An append in the meantime starts it earlier. ($MONITOR_SERVICE_RESULT
+         * is not set for a unit that is both OnSuccess= and OnFailure=.) */
+        if (r >= 0 && streq(result, "exit-code"))
+                sleep(RETRY_DELAY);
         if (r >= 0)
                 r = bus_start_unit(bus, "qnet-reaper.service");
         if (r < 0)

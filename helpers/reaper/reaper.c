@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <systemd/sd-event.h>
 
 #include "reaper.h"
@@ -328,7 +329,10 @@ int reaper_run(const ReaperOptions *options) {
         k = cursor_open_state(options->state, true, &state_fd);
         if (k < 0)
                 return log_error_errno(k, "Cannot open state directory %s: %m", options->state);
-        if (options->link_directory && cursor_open_state(options->link_directory, false, &link_fd) < 0)
-                link_fd = -1;
+        if (options->link_directory) {
+                (void) mkdir(options->link_directory, 0700);
+                if (cursor_open_state(options->link_directory, false, &link_fd) < 0)
+                        link_fd = -1; /* without links, then */
+        }
         return work(&r, state_fd, link_fd >= 0 ? link_fd : state_fd);
 }

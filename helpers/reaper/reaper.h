@@ -16,7 +16,7 @@
 typedef struct ReaperOptions {
         char **logs;
         const char *state;          /* directory */
-        const char *link_directory; /* for hard links to the logs; NULL: the state directory */
+        const char *link_directory; /* for hard links to the logs; made if it is missing; NULL: the state directory */
         usec_t hold_off;
         usec_t settle;
 } ReaperOptions;
