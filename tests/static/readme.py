@@ -25,6 +25,7 @@ def complaints(generator, example):
     with tempfile.TemporaryDirectory(prefix="qnet-readme.") as root:
         conf = Path(root, "etc/qnet/example.conf")
         conf.parent.mkdir(parents=True)
+        Path(root, "etc/machine-id").write_text("0" * 31 + "1\n", encoding="ascii")
         # what an example takes from another one
         if "System=tiny" in example and "[System tiny]" not in example:
             example += "\n[System tiny]\nKernel=/k\n"
