@@ -310,6 +310,7 @@ int link_add_bridge(Rtnl *rtnl, const char *name, const struct ether_addr *mac) 
                 return -ENOMEM;
         NLA_PUT_STRING(m, IFLA_IFNAME, name);
         NLA_PUT(m, IFLA_ADDRESS, sizeof(*mac), mac);
+        NLA_PUT_U32(m, IFLA_GROUP, LINK_GROUP);
         info = nla_nest_start(m, IFLA_LINKINFO);
         if (!info)
                 goto nla_put_failure;

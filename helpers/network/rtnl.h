@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What qnet asks of the kernel's network over rtnetlink(7): links, neighbours, FDB entries, addresses, routes. One Rtnl
- * is one socket; any number of requests may follow each other on it. Every *_get() is one request for one entry, never
- * a dump: its cost does not depend on the size of the table (RTM_GETNEIGH without NLM_F_DUMP: Linux 5.0). *_list()
- * dumps, filtered by the kernel where it can, again here, and repeats a dump that a change interrupted.
+/* What qnet asks of the kernel's network over rtnetlink(7): links, neighbours, FDB entries, addresses,
+ * routes. One Rtnl is one socket; any number of requests may follow each other on it. Every *_get() is one
+ * request for one entry, never a dump: its cost does not depend on the size of the table (RTM_GETNEIGH
+ * without NLM_F_DUMP: Linux 5.0). *_list() dumps, filtered by the kernel where it can, again here, and
+ * repeats a dump that a change interrupted.
  *
- * All functions are silent and return negative errno; what the kernel said besides is in rtnl_reason(). Getting
- * and listing needs no privilege; everything else CAP_NET_ADMIN.
+ * All functions are silent and return negative errno; what the kernel said besides is in rtnl_reason().
+ * Getting and listing needs no privilege; everything else CAP_NET_ADMIN.
  *
- * Behind this header stand rtnl.c (the socket), rtnl-link.c, rtnl-neighbour.c and rtnl-address.c; nothing else
- * includes libnl. */
+ * Behind this header stand rtnl.c (the socket), rtnl-link.c, rtnl-neighbour.c and rtnl-address.c; nothing
+ * else includes libnl. */
 
 #include <net/if.h>
 #include <linux/neighbour.h>
@@ -26,8 +27,8 @@ static inline void rtnl_freep(Rtnl **p) {
 }
 #define _cleanup_rtnl_ _cleanup_(rtnl_freep)
 
-/* ": text" with the kernel's own words on the request that failed last (NETLINK_EXT_ACK), or "": for appending to a
- * message. Good until the next request. */
+/* ": text" with the kernel's own words on the request that failed last (NETLINK_EXT_ACK), or "": for
+ * appending to a message. Good until the next request. */
 const char *rtnl_reason(const Rtnl *rtnl);
 
 /* ---- links ---- */
@@ -80,7 +81,11 @@ typedef struct LinkChange {
 int link_set(Rtnl *rtnl, const LinkChange *change);
 int link_set_isolated(Rtnl *rtnl, int ifindex,
                 bool isolated); /* of a bridge port; linux/if_link.h IFLA_BRPORT_ISOLATED */
-/* A bridge, down, with that MAC of its own, no STP, no forward delay, no multicast snooping. -EEXIST: name is taken. */
+/* "qnet" in ASCII. Our bridges are in this group of links from the moment they exist; the alias comes a
+ * moment later, and udev may look before (udev/70-qnet.rules has the number too). */
+#define LINK_GROUP 0x716e6574U
+/* A bridge, down, with that MAC of its own, no STP, no forward delay, no multicast snooping. -EEXIST: name
+ * is taken. */
 int link_add_bridge(Rtnl *rtnl, const char *name, const struct ether_addr *mac);
 int link_delete(Rtnl *rtnl, int ifindex);
 
@@ -107,13 +112,15 @@ int neighbour_list(Rtnl *rtnl, int family, int ifindex, const struct ether_addr 
                 size_t *ret_n);
 /* Makes the entry, or takes over the one that is there, as NUD_PERMANENT. */
 int neighbour_pin(Rtnl *rtnl, int ifindex, const IPAddress *ip, const struct ether_addr *mac);
-/* Asks the kernel to find out whether the neighbour still answers, as if there were something to send to it. */
+/* Asks the kernel to find out whether the neighbour still answers, as if there were something to send to
+ * it. */
 int neighbour_probe(Rtnl *rtnl, int ifindex, const IPAddress *ip);
 int neighbour_delete(Rtnl *rtnl, int ifindex, const IPAddress *ip); /* -ENOENT: it was not there */
 /* Deletes the permanent entries of that MAC on a device; 0 also when there were none. */
 int neighbour_unpin_all(Rtnl *rtnl, int ifindex, const struct ether_addr *mac);
-/* Makes an entry of a silent neighbour on this device keep its link-layer address for an hour of unicast probes (one per
- * second), where the default forgets it after three; a stale one is kept as long. Both families; without IPv6, one. */
+/* Makes an entry of a silent neighbour on this device keep its link-layer address for an hour of unicast
+ * probes (one per second), where the default forgets it after three; a stale one is kept as long. Both
+ * families; without IPv6, one. */
 int neighbour_set_patience(Rtnl *rtnl, int ifindex);
 const char *neighbour_state_to_string(uint16_t state); /* "REACHABLE"; as ip-neighbour(8) prints it */
 
@@ -140,7 +147,8 @@ int rtnl_next_event(Rtnl *rtnl, usec_t deadline, Event *ret);
 
 /* ---- addresses and routes ---- */
 
-/* The device that a packet to ip would leave by; "lo" for the host's own. -ENETUNREACH, -EHOSTUNREACH: none. */
+/* The device that a packet to ip would leave by; "lo" for the host's own. -ENETUNREACH, -EHOSTUNREACH:
+ * none. */
 int route_get_device(Rtnl *rtnl, const IPAddress *ip, int *ret_ifindex);
 
 /* Global addresses with their prefixes that someone set; no link-local ones of IPv6. */

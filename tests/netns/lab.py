@@ -66,6 +66,14 @@ def path(name=""):
 
 # ---- programs ----
 
+def program(name, user=None):
+    """Its path; for another user that of a copy, as the build directory may be closed to him."""
+    if user is None:
+        return str(helpers / name)
+    os.chmod(directory, 0o755)
+    return shutil.copy(helpers / name, directory / name)
+
+
 class Done:
     def __init__(self, status, out, err):
         self.status, self.out, self.err = status, out, err
@@ -76,7 +84,7 @@ class Done:
 
 def helper(name, *words, status=0, says="", env=None, user=None):
     """Runs it; its exit status must be that, and stderr must hold the words of says (and nothing without any)."""
-    done = subprocess.run([str(helpers / name), *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True,
+    done = subprocess.run([program(name, user), *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=60, env={**os.environ, **(env or {})}, user=user)
     done = Done(done.returncode, done.stdout, done.stderr)
     assert done.status == status, f"{name} {words}: expected status {status}, got {done}"
@@ -102,7 +110,7 @@ def lease(*words, interface=None, **options):
 
 
 def start(name, *words, user=None):
-    child = subprocess.Popen([str(helpers / name), *map(str, words)], stdin=subprocess.DEVNULL,
+    child = subprocess.Popen([program(name, user), *map(str, words)], stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, user=user)
     children.append(child)
     return child
@@ -128,7 +136,7 @@ def traced(name, *words, status=0):
     if not shutil.which("strace"):
         raise Skip("strace is not installed")
     out = directory / "strace"
-    done = subprocess.run(["strace", "-f", "-s", "100000", "-v", "-o", out, helpers / name, *map(str, words)],
+    done = subprocess.run(["strace", "-f", "-s", "100000", "-v", "-o", out, program(name), *map(str, words)],
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                           env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})  # which needs ptrace for itself
     assert done.returncode == status, f"{name} {words}: expected status {status}, got {done.returncode}"

@@ -17,6 +17,7 @@ def pin(ip_address, mac=MAC, dev="s1", state="permanent"):
 
 def test_get_by_ip():
     make_lab()
+    up(Guest("tap-a"))  # a bridge that loses its carrier loses what is not permanent
     pin("10.9.0.7", state="stale")
     assert arp("get", "10.9.0.7", "--dev=s1") == f"10.9.0.7 dev s1 lladdr {MAC} STALE\n"
     assert arp("get", "10.9.0.7") == f"10.9.0.7 dev s1 lladdr {MAC} STALE\n"
@@ -67,6 +68,7 @@ def test_get_a_failed_one():
 
 def test_list():
     make_lab()
+    up(Guest("tap-a"))  # a bridge that loses its carrier loses what is not permanent
     pin("10.9.0.7")
     pin("10.9.0.8", MAC2, state="stale")
     pin("fd00::7")

@@ -74,16 +74,11 @@ def test_hostile_arguments():
     make_lab()
     for words in (["add"], ["add", MAC], ["add", "x", "10.9.0.7"], ["add", MAC, "10.9.0.7/24"], ["add", MAC, ""],
                   ["add", "ff:ff:ff:ff:ff:ff", "10.9.0.7"], ["add", "--help=", MAC, "10.9.0.7"], []):
-        done = subprocess.run([helpers_path("qnet-lease"), *words], capture_output=True, env={"DNSMASQ_INTERFACE": "s1"})
+        done = subprocess.run([program("qnet-lease"), *words], capture_output=True, env={"DNSMASQ_INTERFACE": "s1"})
         assert done.returncode == 2, (words, done)
     lease("add", MAC, "10.9.0.7", "--help; $(reboot) %s\n", interface="s1")
     lease("add", MAC, "10.9.0.9", interface="../../etc", status=1, says="No such device")
     assert neighbours("s1") == {"10.9.0.7": (MAC, "PERMANENT")}
-
-
-def helpers_path(name):
-    import lab
-    return lab.helpers / name
 
 
 # ---- dnsmasq itself; the guest's side is RFC 2131 by hand ----
@@ -134,8 +129,8 @@ def start_dnsmasq():
         raise Skip("dnsmasq is not installed")
     child = subprocess.Popen(
         ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--port=0", "--interface=s1", "--user=root",
-         "--bind-interfaces", "--dhcp-authoritative", "--no-ping", "--log-facility=-", "--script-on-renewal",
-         f"--dhcp-leasefile={path('leases')}", f"--dhcp-script={helpers_path('qnet-lease')}",
+         "--bind-interfaces", "--dhcp-authoritative", "--no-ping", "--log-facility=-",
+         f"--dhcp-leasefile={path('leases')}", f"--dhcp-script={program('qnet-lease')}",
          "--dhcp-range=10.9.0.10,10.9.0.20,1h"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=open(path("dnsmasq.log"), "w"))
     children.append(child)

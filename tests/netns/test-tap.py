@@ -139,7 +139,7 @@ def test_leaves_nothing_when_killed():
                  {"TUNSETIFF": "1", "TUNSETOWNER": "4", "RTM_NEWLINK": "2"}[call]]
         if not shutil.which("strace"):
             raise Skip("strace is not installed")
-        done = subprocess.run([*words, helpers / "qnet-tap", "add", "tap-a", "--vm=a", f"--mac={MAC}", "--bridge=s1"],
+        done = subprocess.run([*words, program("qnet-tap"), "add", "tap-a", "--vm=a", f"--mac={MAC}", "--bridge=s1"],
                               capture_output=True)
         assert done.returncode != 0, done
         assert link("tap-a") is None, call

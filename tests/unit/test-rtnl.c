@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the readers of netlink messages make of good, cut and damaged ones. Each message is read from a block of exactly
+ * its size, so that the sanitizer sees a step beyond. */
+
+#include <linux/if_tun.h>
+
+#include "nl-util.h"
+#include "test.h"
+
+static const unsigned char mac_bytes[6] = { 0x52, 0x54, 0, 0xaa, 0xbb, 0xcc };
+#define MUST(x) assert_true((x) >= 0)
+
+static struct nl_msg *new_link(const char *kind) {
+        struct ifinfomsg ifi = { .ifi_index = 7, .ifi_flags = IFF_UP };
+        struct nl_msg *m = message_new(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+        struct nlattr *info, *data;
+
+        MUST(nla_put_string(m, IFLA_IFNAME, "tap-host1"));
+        MUST(nla_put_string(m, IFLA_IFALIAS, "qnet:vm=host1 mac=52:54:00:aa:bb:cc"));
+        MUST(nla_put_u32(m, IFLA_MTU, 1400));
+        MUST(nla_put_u32(m, IFLA_MASTER, 3));
+        MUST(nla_put(m, IFLA_ADDRESS, sizeof(mac_bytes), mac_bytes));
+        info = nla_nest_start(m, IFLA_LINKINFO);
+        MUST(nla_put_string(m, IFLA_INFO_KIND, kind));
+        data = nla_nest_start(m, IFLA_INFO_DATA);
+        MUST(nla_put_u8(m, IFLA_TUN_TYPE, IFF_TAP));
+        MUST(nla_put_u32(m, IFLA_TUN_OWNER, 1234));
+        nla_nest_end(m, data);
+        MUST(nla_put_string(m, IFLA_INFO_SLAVE_KIND, "bridge"));
+        data = nla_nest_start(m, IFLA_INFO_SLAVE_DATA);
+        MUST(nla_put_u8(m, IFLA_BRPORT_ISOLATED, 1));
+        nla_nest_end(m, data);
+        nla_nest_end(m, info);
+        return m;
+}
+
+static struct nl_msg *new_neighbour(int family, size_t dst_size, size_t mac_size) {
+        struct ndmsg ndm = { .ndm_family = (uint8_t) family, .ndm_ifindex = 3, .ndm_state = NUD_STALE };
+        struct nl_msg *m = message_new(RTM_NEWNEIGH, 0, &ndm, sizeof(ndm));
+        const unsigned char dst[32] = { 10, 9, 0, 7 };
+
+        if (dst_size > 0)
+                MUST(nla_put(m, NDA_DST, (int) dst_size, dst));
+        if (mac_size > 0)
+                MUST(nla_put(m, NDA_LLADDR, (int) mac_size, mac_size == 6 ? mac_bytes : dst));
+        MUST(nla_put_u32(m, NDA_MASTER, 9));
+        return m;
+}
+
+static struct nl_msg *new_address(int family, size_t size, uint8_t prefix) {
+        struct ifaddrmsg ifa = {
+                .ifa_family = (uint8_t) family,
+                .ifa_prefixlen = prefix,
+                .ifa_index = 3,
+                .ifa_flags = IFA_F_PERMANENT,
+        };
+        struct nl_msg *m = message_new(RTM_NEWADDR, 0, &ifa, sizeof(ifa));
+        const unsigned char bytes[32] = { 10, 9, 0, 1 };
+
+        MUST(nla_put(m, IFA_LOCAL, (int) size, bytes));
+        MUST(nla_put(m, IFA_ADDRESS, (int) size, bytes));
+        return m;
+}
+
+static int read_any(struct nlmsghdr *h) {
+        Neighbour neighbour;
+        IPAddress ip;
+        Link link;
+        int ifindex;
+
+        switch (h->nlmsg_type) {
+        case RTM_NEWLINK:
+                return link_from_message(h, &link);
+        case RTM_NEWNEIGH:
+                return neighbour_from_message(h, &neighbour);
+        default:
+                return address_from_message(h, &ifindex, &ip);
+        }
+}
+
+static void test_link(void **state) {
+        _cleanup_nl_msg_ struct nl_msg *m = new_link("tun"), *other = new_link("veth");
+        Link link;
+
+        assert_int_equal(link_from_message(nlmsg_hdr(m), &link), 0);
+        assert_int_equal(link.ifindex, 7);
+        assert_int_equal(link.master, 3);
+        assert_int_equal(link.mtu, 1400);
+        assert_string_equal(link.name, "tap-host1");
+        assert_string_equal(link.alias.name, "host1");
+        assert_int_equal(link.alias.kind, ALIAS_TAP);
+        assert_true(link.has_mac && link.alias.has_mac && mac_equal(&link.mac, &link.alias.mac));
+        assert_true(link.is_tap && link.isolated);
+        assert_int_equal(link.owner, 1234);
+        assert_int_equal(link.group, (gid_t) -1);
+
+        assert_int_equal(link_from_message(nlmsg_hdr(other), &link), 0);
+        assert_false(link.is_tap);
+        assert_int_equal(link.owner, (uid_t) -1);
+}
+
+#define neighbour_one(af, dst_size, mac_size, result, expect_mac)                          \
+        do {                                                                               \
+                _cleanup_nl_msg_ struct nl_msg *m = new_neighbour(af, dst_size, mac_size); \
+                Neighbour n = { .has_mac = expect_mac };                                   \
+                assert_int_equal(neighbour_from_message(nlmsg_hdr(m), &n), result);        \
+                assert_int_equal(n.has_mac, expect_mac);                                   \
+                if (result == 0)                                                           \
+                        assert_int_equal(n.ip.family, af == AF_BRIDGE ? AF_UNSPEC : af);   \
+        } while (0)
+
+static void test_neighbour(void **state) {
+        neighbour_one(AF_INET, 4, 6, 0, true);
+        neighbour_one(AF_INET6, 16, 6, 0, true);
+        neighbour_one(AF_INET, 4, 0, 0, false);
+        neighbour_one(AF_INET, 4, 20, 0, false); /* of another kind of hardware */
+        neighbour_one(AF_INET, 4, 4, 0, false);
+        neighbour_one(AF_BRIDGE, 0, 6, 0, true);
+        neighbour_one(AF_INET, 16, 6, -EBADMSG, false);
+        neighbour_one(AF_INET, 3, 6, -EBADMSG, false);
+        neighbour_one(AF_INET6, 4, 6, -EBADMSG, false);
+        neighbour_one(AF_INET6, 32, 6, -EBADMSG, false);
+        neighbour_one(AF_INET, 0, 6, -EBADMSG, false);
+        neighbour_one(AF_DECnet, 4, 6, -ENOENT, false);
+}
+
+#define address_one(af, size, prefix_length, result)                                         \
+        do {                                                                                 \
+                _cleanup_nl_msg_ struct nl_msg *m = new_address(af, size, prefix_length);    \
+                IPAddress ip;                                                                \
+                int ifindex;                                                                 \
+                assert_int_equal(address_from_message(nlmsg_hdr(m), &ifindex, &ip), result); \
+        } while (0)
+
+static void test_address(void **state) {
+        address_one(AF_INET, 4, 24, 0);
+        address_one(AF_INET6, 16, 128, 0);
+        address_one(AF_INET, 4, 33, -EBADMSG);
+        address_one(AF_INET, 16, 24, -EBADMSG);
+        address_one(AF_INET6, 4, 64, -EBADMSG);
+        address_one(AF_PACKET, 6, 0, -ENOENT);
+}
+
+/* Cut at every length, also where the header tells so */
+static void cut_one(struct nl_msg *m) {
+        uint32_t size = nlmsg_hdr(m)->nlmsg_len;
+
+        for (uint32_t n = sizeof(struct nlmsghdr); n < size; n++) {
+                _cleanup_free_ struct nlmsghdr *copy = malloc(n);
+                memcpy(copy, nlmsg_hdr(m), n);
+                copy->nlmsg_len = n;
+                (void) read_any(copy);
+        }
+        nlmsg_free(m);
+}
+
+/* Bytes of the payload at random, the same every time */
+static void damage_one(struct nl_msg *m) {
+        uint32_t size = nlmsg_hdr(m)->nlmsg_len, seed = 4711;
+
+        for (unsigned i = 0; i < 20000; i++) {
+                _cleanup_free_ struct nlmsghdr *copy = malloc(size);
+                memcpy(copy, nlmsg_hdr(m), size);
+                for (unsigned k = 0; k < 1 + i % 4; k++) {
+                        seed = seed * 1103515245 + 12345;
+                        ((unsigned char *) copy)[sizeof(*copy) + (seed >> 16) % (size - sizeof(*copy))] =
+                                        (unsigned char) (seed >> 8);
+                }
+                (void) read_any(copy);
+        }
+        nlmsg_free(m);
+}
+
+static void test_cut(void **state) {
+        cut_one(new_link("tun"));
+        cut_one(new_neighbour(AF_INET6, 16, 6));
+        cut_one(new_address(AF_INET6, 16, 64));
+}
+
+static void test_damaged(void **state) {
+        damage_one(new_link("tun"));
+        damage_one(new_neighbour(AF_INET6, 16, 6));
+        damage_one(new_address(AF_INET6, 16, 64));
+}
+
+static void test_too_short_for_its_header(void **state) {
+        static const struct ndmsg ndm = { .ndm_family = AF_INET };
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_NEWNEIGH, 0, &ndm, sizeof(ndm) - 1);
+        Neighbour n;
+
+        assert_int_equal(neighbour_from_message(nlmsg_hdr(m), &n), -EBADMSG);
+}
+
+static void test_states(void **state) {
+        assert_string_equal(neighbour_state_to_string(NUD_PERMANENT), "PERMANENT");
+        assert_string_equal(neighbour_state_to_string(NUD_FAILED), "FAILED");
+        assert_string_equal(neighbour_state_to_string(NUD_NONE), "NONE");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_link),
+                cmocka_unit_test(test_neighbour),
+                cmocka_unit_test(test_address),
+                cmocka_unit_test(test_cut),
+                cmocka_unit_test(test_damaged),
+                cmocka_unit_test(test_too_short_for_its_header),
+                cmocka_unit_test(test_states),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
