@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* kill-log-latency LOG LINE UNIT: appends LINE to LOG and prints what follows, in microseconds since just before the
- * append: "KILLED JOB DONE".
+/* kill-log-latency LOG LINE SERVICE UNIT: appends LINE to LOG, which makes systemd start SERVICE, which restarts UNIT.
+ * Prints what follows, in microseconds since just before the append: "FORKED KILLED JOB DONE".
  *
+ *     FORKED  PID 1 has forked what becomes SERVICE (its ExecMainStartTimestampMonotonic)
  *     KILLED  the unit has left the active state (its ActiveExitTimestampMonotonic): the guest is gone
  *     JOB     the signal JobNew for the unit has come here: somebody has asked for the restart
  *     DONE    the signal JobRemoved has come: the unit runs again
@@ -81,41 +82,69 @@ static int wait_for(sd_bus *bus, const Seen *seen, usec_t start) {
         return 0;
 }
 
-static int run(const char *log, const char *line, const char *unit) {
-        Seen seen = { .unit = unit };
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-        sd_bus_message *reply = NULL;
-        const char *path;
-        uint64_t killed;
-        sd_bus *bus;
-        usec_t start;
+static int open_bus(Seen *seen, sd_bus **ret) {
         int r;
 
-        if ((r = sd_bus_open_system(&bus)) < 0 ||
-                        (r = sd_bus_match_signal(bus, NULL, SYSTEMD, "JobNew", on_new, &seen)) < 0 ||
-                        (r = sd_bus_match_signal(bus, NULL, SYSTEMD, "JobRemoved", on_removed, &seen)) < 0 ||
-                        (r = sd_bus_call_method(bus, SYSTEMD, "Subscribe", &error, NULL, NULL)) < 0 ||
-                        (r = sd_bus_call_method(bus, SYSTEMD, "GetUnit", &error, &reply, "s", unit)) < 0 ||
-                        (r = sd_bus_message_read(reply, "o", &path)) < 0)
+        r = sd_bus_open_system(ret);
+        if (r >= 0)
+                r = sd_bus_match_signal(*ret, NULL, SYSTEMD, "JobNew", on_new, seen);
+        if (r >= 0)
+                r = sd_bus_match_signal(*ret, NULL, SYSTEMD, "JobRemoved", on_removed, seen);
+        if (r >= 0)
+                r = sd_bus_call_method(*ret, SYSTEMD, "Subscribe", NULL, NULL, NULL);
+        return r;
+}
+
+static int get_timestamp(
+                sd_bus *bus, const char *unit, const char *interface, const char *property, usec_t *ret) {
+        sd_bus_message *reply = NULL;
+        const char *path;
+        int r;
+
+        r = sd_bus_call_method(bus, SYSTEMD, "GetUnit", NULL, &reply, "s", unit);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &path);
+        if (r >= 0)
+                r = sd_bus_get_property_trivial(
+                                bus, "org.freedesktop.systemd1", path, interface, property, NULL, 't', ret);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+static int run(const char *log, const char *line, const char *service, const char *unit) {
+        Seen seen = { .unit = unit };
+        sd_bus *bus = NULL;
+        usec_t start, killed = 0, forked = 0;
+        int r;
+
+        r = open_bus(&seen, &bus);
+        if (r < 0)
                 return r;
         start = now_usec();
-        if ((r = append(log, line)) < 0 || (r = wait_for(bus, &seen, start)) < 0 ||
-                        (r = sd_bus_get_property_trivial(bus, "org.freedesktop.systemd1", path,
-                                         "org.freedesktop.systemd1.Unit", "ActiveExitTimestampMonotonic",
-                                         &error, 't', &killed)) < 0)
-                return r;
-        printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", killed - start, seen.job - start, seen.done - start);
-        sd_bus_message_unref(reply);
+        r = append(log, line);
+        if (r >= 0)
+                r = wait_for(bus, &seen, start);
+        if (r >= 0)
+                r = get_timestamp(bus, unit, "org.freedesktop.systemd1.Unit", "ActiveExitTimestampMonotonic",
+                                &killed);
+        if (r >= 0)
+                r = get_timestamp(bus, service, "org.freedesktop.systemd1.Service",
+                                "ExecMainStartTimestampMonotonic", &forked);
         sd_bus_flush_close_unref(bus);
+        if (r < 0)
+                return r;
+        printf("%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", (int64_t) (forked - start),
+                        (int64_t) (killed - start), (int64_t) (seen.job - start),
+                        (int64_t) (seen.done - start));
         return 0;
 }
 
 int main(int argc, char *argv[]) {
         int r;
 
-        if (argc != 4)
+        if (argc != 5)
                 return 2;
-        r = run(argv[1], argv[2], argv[3]);
+        r = run(argv[1], argv[2], argv[3], argv[4]);
         if (r < 0)
                 fprintf(stderr, "kill-log-latency: %s\n", strerror(-r));
         return r < 0;
