@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""qemu.py GOLDEN - QEMU itself accepts the command line of every VM in tests/generator/*/expect
+
+Each command is taken from the unit by systemd's rules, and what it names is put in place: kernels, images and sockets in
+a directory of their own, taps in a network namespace of their own (that needs root; else the interfaces are left out).
+Then QEMU is started stopped (-S, TCG), must greet on both QMP sockets, must have the NICs with their MAC addresses and
+the drives that the options name, and quits when told. A QEMU that is not installed, or a whole run without any, is
+skipped (77)."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+RANDOM_MAC = "52:54:00:99:99:"
+
+
+def unit_commands(path):
+    """The words of each ExecStart=, by systemd.syntax(7) and systemd.service(5)."""
+    with open(path, encoding="utf-8") as f:
+        text = re.sub(r"\\\n[ \t]*", " ", f.read())
+    return [words(line) for line in re.findall(r"^ExecStart=(.+)$", text, re.MULTILINE)]
+
+
+def words(line):
+    result, word, quote, i = [], None, None, 0
+    while i < len(line):
+        c = line[i]
+        if c == "\\":
+            i += 1
+            word = (word or "") + line[i]
+        elif quote:
+            if c == quote:
+                quote = None
+            else:
+                word += c
+        elif c in "\"'":
+            quote, word = c, word or ""
+        elif c == " ":
+            if word is not None:
+                result.append(word)
+            word = None
+        else:
+            word = (word or "") + c
+        i += 1
+    if word is not None:
+        result.append(word)
+    return [variables(w.replace("%%", "%")) for w in result]
+
+
+def variables(word):
+    """$$, and ${QNET_MAC0}; nothing else may be there."""
+    word = re.sub(r"\$\{QNET_MAC(\d+)\}", lambda m: RANDOM_MAC + f"{int(m[1]):02x}", word)
+    assert not re.search(r"(?<!\$)(\$\$)*\$(?!\$)", word), f"a variable in {word}"
+    return word.replace("$$", "$")
+
+
+def split_options(value):
+    """{key: value} of "first,key=value,..." by QEMU's rule: a doubled comma is one of the value."""
+    parts = [p.replace("\0", ",") for p in value.replace(",,", "\0").split(",")]
+    return dict(p.split("=", 1) if "=" in p else (("", p) if i == 0 else (p, "")) for i, p in enumerate(parts))
+
+
+def double(value):
+    return value.replace(",", ",,")
+
+
+class Machine:
+    """One command line, made to run in directory."""
+
+    def __init__(self, command, directory, taps):
+        self.directory, self.taps = directory, taps
+        self.macs, self.drives, self.sockets = [], [], {}
+        self.command = [command[0], "-S"]
+        i = 1
+        while i < len(command):
+            self.option(command[i], command[i + 1] if i + 1 < len(command) else None)
+            i += 1 if self.is_flag(command[i]) or i + 1 == len(command) else 2
+
+    def is_flag(self, name):
+        return name in ("-nodefaults", "-no-user-config", "-S") or not name.startswith("-")
+
+    def option(self, name, value):
+        if self.is_flag(name):
+            self.command.append(name)
+            return
+        if name in ("-kernel", "-initrd"):
+            value = self.file(value, self.kernel if name == "-kernel" else self.blank)
+        elif name == "-accel":
+            value = "tcg"
+        elif name == "-chardev" and "path" in split_options(value):
+            options = split_options(value)
+            self.sockets[options["id"]] = path = os.path.join(self.directory, options["id"])
+            value = value.replace("path=" + double(options["path"]), "path=" + double(path))
+        elif name == "-drive":
+            options = split_options(value)
+            self.drives.append(options["id"])
+            image = self.file(options["file"], self.qcow2 if options["format"] == "qcow2" else self.raw)
+            value = value.replace("file=" + double(options["file"]), "file=" + double(image))
+        elif name in ("-netdev", "-nic"):
+            self.tap(split_options(value)["ifname"])
+        if not self.taps and (name in ("-netdev", "-nic") or name == "-device" and "netdev=" in value):
+            return
+        if name in ("-device", "-nic") and "mac" in split_options(value):
+            self.macs.append(split_options(value)["mac"].lower())
+        self.command += [name, value]
+
+    def file(self, path, make):
+        """Every byte of the name stays, it only gets another directory."""
+        path = os.path.join(self.directory, "files", path.lstrip("/"))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if not os.path.exists(path):
+            make(path)
+        return path
+
+    def blank(self, path):
+        with open(path, "wb") as f:
+            f.write(b"\0" * 512)
+
+    def raw(self, path):
+        with open(path, "wb") as f:
+            f.truncate(64 << 20)
+
+    def qcow2(self, path):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "64M"], check=True)
+
+    def kernel(self, path):
+        """The least that QEMU takes for an ELF kernel: x86's by PVH, arm's by its entry point."""
+        arm = "arm" in self.command[0]
+        if "aarch64" in self.command[0]:
+            return self.blank(path)
+        note = b"" if arm else struct.pack("<III4sI", 4, 4, 18, b"Xen\0", 0x100000)
+        e = struct.pack("<16sHHIIIIIHHHHHH", b"\x7fELF\x01\x01\x01" + b"\0" * 9, 2, 40 if arm else 3, 1, 0x100000, 52,
+                        0, 0, 52, 32, 2, 0, 0, 0)
+        code = b"\xfe\xff\xff\xea" if arm else b"\xf4" * 4
+        start = 52 + 64
+        load = struct.pack("<IIIIIIII", 1, start, 0x100000, 0x100000, len(code), len(code), 5, 4)
+        notes = struct.pack("<IIIIIIII", 4, start + len(code), 0, 0, len(note), len(note), 4, 4)
+        with open(path, "wb") as f:
+            f.write(e + load + notes + code + note + b"\0" * 4096)
+
+    def tap(self, name):
+        if self.taps:
+            subprocess.run(["ip", "tuntap", "add", "dev", name, "mode", "tap", "vnet_hdr"], check=True)
+
+    def run(self):
+        log = os.path.join(self.directory, "log")
+        with open(log, "wb") as f:
+            qemu = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=f, stderr=f,
+                                    env=dict(os.environ, QEMU_AUDIO_DRV="none"))
+        try:
+            self.talk(qemu)
+            if qemu.wait(20) != 0:
+                raise RuntimeError(f"exit status {qemu.returncode}")
+            return ""
+        except (RuntimeError, OSError, subprocess.TimeoutExpired) as e:
+            with open(log, encoding="utf-8", errors="replace") as f:
+                return f"{e}\n{f.read()}{self.command}"
+        finally:
+            qemu.kill()
+            qemu.wait()
+
+    def connect(self, qemu, path):
+        end = time.monotonic() + 30
+        while True:
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(20)
+            try:
+                s.connect(path)
+                return s.makefile("rw")
+            except OSError:
+                if qemu.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError("QEMU has ended" if qemu.poll() is not None else "no QMP socket") from None
+                time.sleep(0.01)
+
+    def talk(self, qemu):
+        if sorted(self.sockets) != ["qmp", "qnet"]:
+            raise RuntimeError(f"QMP sockets {sorted(self.sockets)}")
+        streams = [self.connect(qemu, path) for path in self.sockets.values()]
+        for stream in streams:
+            if "QMP" not in json.loads(stream.readline() or "{}"):
+                raise RuntimeError("no greeting")
+        monitor = streams[0]
+        self.ask(monitor, "qmp_capabilities")
+        network = self.ask(monitor, "human-monitor-command", {"command-line": "info network"})
+        for mac in self.macs:
+            # some boards have NICs that do not tell their address
+            if f"macaddr={mac}" not in network and not re.search(r"type=nic,\r?\n", network):
+                raise RuntimeError(f"no NIC {mac} in: {network}")
+        drives = [d["device"] for d in self.ask(monitor, "query-block")]
+        for drive in self.drives:
+            if drive not in drives:
+                raise RuntimeError(f"no drive {drive} in {drives}")
+        self.ask(monitor, "quit")
+
+    def ask(self, stream, command, arguments=None):
+        json.dump({"execute": command, **({"arguments": arguments} if arguments else {})}, stream)
+        stream.write("\n")
+        stream.flush()
+        while True:
+            answer = json.loads(stream.readline() or '{"error": "the end"}')
+            if "error" in answer:
+                raise RuntimeError(f"{command}: {answer['error']}")
+            if "return" in answer:
+                return answer["return"]
+
+
+def run_unit(path, skipped, taps):
+    """What is wrong, or ""; None: not a command line of QEMU."""
+    commands = unit_commands(path)
+    if not commands or "qemu-system" not in commands[0][0]:
+        return None
+    if not os.access(commands[0][0], os.X_OK):
+        skipped.append(f"{os.path.basename(path)}: no {commands[0][0]}")
+        return None
+    with tempfile.TemporaryDirectory(prefix="qnet-qemu-") as directory:
+        if taps:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        return Machine(commands[0], directory, taps).run()
+
+
+def main(golden):
+    if os.getuid() == 0 and "QNET_NAMESPACE" not in os.environ:
+        os.environ["QNET_NAMESPACE"] = "yes"
+        os.execvp("unshare", ["unshare", "--net", sys.executable] + sys.argv)
+    taps = os.getuid() == 0
+    n = failed = 0
+    skipped = [] if taps else ["interfaces: not root"]
+    for case in sorted(os.listdir(golden)):
+        directory = os.path.join(golden, case, "expect")
+        units = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+        for unit in units:
+            if not unit.startswith("qemu-vm@") or not unit.endswith(".service"):
+                continue
+            text = run_unit(os.path.join(directory, unit), skipped, taps)
+            if text is None:
+                continue
+            n += 1
+            if text:
+                print(f"FAIL {case}/{unit}: {text}")
+                failed += 1
+            if taps:  # the next one may want the same names
+                for line in subprocess.run(["ip", "-o", "link", "show", "type", "tun"], capture_output=True,
+                                           text=True).stdout.splitlines():
+                    subprocess.run(["ip", "link", "del", line.split(": ")[1]], check=True)
+    print(f"{n} command lines, {failed} failed; skipped: {'; '.join(skipped) or 'none'}")
+    return 77 if n == 0 else failed > 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.exit(main(sys.argv[1]))
