@@ -25,6 +25,7 @@ typedef struct Search {
         size_t n_found;
         int *fds; /* directories, open until all is read */
         size_t n_fds;
+        char page[4096];
 } Search;
 
 static void search_done(Search *s) {
@@ -193,7 +194,7 @@ static bool links_to_dev_null(const Found *f) {
 }
 
 /* The whole of fd; a file that grows meanwhile is cut where it ended at first. */
-static int read_text(Arena *a, int fd, char **ret, size_t *ret_size) {
+static int read_any(Arena *a, int fd, char **ret, size_t *ret_size) {
         struct stat st;
         size_t n = 0;
         char *text;
@@ -208,7 +209,7 @@ static int read_text(Arena *a, int fd, char **ret, size_t *ret_size) {
         if (!text)
                 return -ENOMEM;
         while (n < (size_t) st.st_size) {
-                ssize_t k = read(fd, text + n, (size_t) st.st_size - n);
+                ssize_t k = pread(fd, text + n, (size_t) st.st_size - n, (off_t) n);
                 if (k < 0)
                         return -errno;
                 if (k == 0)
@@ -218,6 +219,22 @@ static int read_text(Arena *a, int fd, char **ret, size_t *ret_size) {
         *ret = text;
         *ret_size = n;
         return 0;
+}
+
+/* Most files are regular, as readdir(3) has told, and less than a page: one read(2) gets them whole. */
+static int read_text(Search *s, int fd, unsigned char type, char **ret, size_t *ret_size) {
+        ssize_t n;
+
+        if (type != DT_REG)
+                return read_any(s->arena, fd, ret, ret_size);
+        n = read(fd, s->page, sizeof(s->page));
+        if (n < 0)
+                return -errno;
+        if ((size_t) n == sizeof(s->page))
+                return read_any(s->arena, fd, ret, ret_size);
+        *ret = arena_strndup(s->arena, s->page, (size_t) n);
+        *ret_size = (size_t) n;
+        return *ret ? 0 : -ENOMEM;
 }
 
 static int read_file(Search *s, Found *f) {
@@ -230,7 +247,7 @@ static int read_file(Search *s, Found *f) {
                 return 0;
         fd = open_in_root(
                         s, f->fd, f->file.name, f->file.path, f->type == DT_LNK || f->type == DT_UNKNOWN, 0);
-        f->file.error = fd < 0 ? -errno : read_text(s->arena, fd, &f->file.text, &f->file.size);
+        f->file.error = fd < 0 ? -errno : read_text(s, fd, f->type, &f->file.text, &f->file.size);
         return f->file.error == -ENOMEM ? -ENOMEM : 0;
 }
 

@@ -184,7 +184,7 @@ int parse_switch_addresses(Setting *s, char *value, void *member) {
                         &w->addresses, &w->n_addresses);
 }
 
-/* "10.9.0.100-10.9.0.200" */
+/* "10.9.0.100-10.9.0.200": of one family, the first not behind the last */
 static bool parse_range(const char *text, IPAddress *first, IPAddress *last) {
         const char *dash = strchr(text, '-');
         char start[IP_STRING_SIZE];
@@ -193,8 +193,9 @@ static bool parse_range(const char *text, IPAddress *first, IPAddress *last) {
                 return false;
         memcpy(start, text, (size_t) (dash - text));
         start[dash - text] = '\0';
-        return parse_ip(start, first) >= 0 && first->family == AF_INET && parse_ip(dash + 1, last) >= 0 &&
-               last->family == AF_INET && memcmp(first->bytes, last->bytes, 4) <= 0;
+        return parse_ip(start, first) >= 0 && parse_ip(dash + 1, last) >= 0 &&
+               first->family == last->family &&
+               memcmp(first->bytes, last->bytes, ip_size(first->family)) <= 0;
 }
 
 int parse_dhcp(Setting *s, char *value, void *member) {
@@ -213,7 +214,7 @@ int parse_dhcp(Setting *s, char *value, void *member) {
         if (r < 0)
                 return r;
         if (!parse_range(text, &first, &last))
-                return setting_refuse(s, "is neither yes nor no nor a range of IPv4 addresses, "
+                return setting_refuse(s, "is neither yes nor no nor a range of addresses, "
                                          "such as 10.9.0.100-10.9.0.200");
         w->dhcp = w->dhcp_range_set = true;
         w->dhcp_first = first;

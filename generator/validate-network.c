@@ -80,25 +80,25 @@ static int derive_range(Model *m, Switch *w, Origin origin) {
         return 0;
 }
 
+static bool in_range(const IPAddress *ip, const IPAddress *first, const IPAddress *last) {
+        return ip->family == first->family && memcmp(ip->bytes, first->bytes, ip_size(ip->family)) >= 0 &&
+               memcmp(ip->bytes, last->bytes, ip_size(ip->family)) <= 0;
+}
+
 static int check_range(Model *m, Switch *w, Origin origin) {
         const IPAddress *net = subnet_of(w, &w->dhcp_first);
         char first[IP_STRING_SIZE], last[IP_STRING_SIZE], host[IP_STRING_SIZE];
 
         format_ip(&w->dhcp_first, first);
         format_ip(&w->dhcp_last, last);
-        if (!first_ipv4(w))
-                return switch_problem(m, w, origin, "DHCP= needs an IPv4 Address= of the switch");
         if (!net || !in_subnet(&w->dhcp_last, net) || is_subnet_end(&w->dhcp_first, net) ||
                         is_subnet_end(&w->dhcp_last, net))
                 return switch_problem(m, w, origin,
                                 "DHCP=%s-%s does not lie within the subnet of an Address=", first, last);
-        for (size_t i = 0; i < w->n_addresses; i++) {
-                const IPAddress *own = w->addresses + i;
-                if (own->family == AF_INET && to_number(own) >= to_number(&w->dhcp_first) &&
-                                to_number(own) <= to_number(&w->dhcp_last))
+        for (size_t i = 0; i < w->n_addresses; i++)
+                if (in_range(w->addresses + i, &w->dhcp_first, &w->dhcp_last))
                         return switch_problem(m, w, origin, "DHCP=%s-%s contains the host's own address %s",
-                                        first, last, format_ip(own, host));
-        }
+                                        first, last, format_ip(w->addresses + i, host));
         return 0;
 }
 
@@ -119,7 +119,7 @@ int validate_switch(Model *m, Switch *w) {
                         if (r < 0)
                                 return r;
                 }
-        if (!w->dhcp)
+        if (!w->dhcp || w->n_problems > 0) /* what follows from a broken Address= would only confuse */
                 return 0;
         return w->dhcp_range_set ? check_range(m, w, dhcp) : derive_range(m, w, dhcp);
 }
@@ -127,6 +127,13 @@ int validate_switch(Model *m, Switch *w) {
 static bool has_family(const Switch *w, int family) {
         for (size_t i = 0; i < w->n_addresses; i++)
                 if (w->addresses[i].family == family)
+                        return true;
+        return false;
+}
+
+static bool is_host(const Switch *w, const IPAddress *ip) {
+        for (size_t i = 0; i < w->n_addresses; i++)
+                if (ip_equal(w->addresses + i, ip))
                         return true;
         return false;
 }
@@ -149,6 +156,9 @@ int validate_addresses(Model *m, VM *vm, const Interface *iface) {
                 else if (is_subnet_end(ip, net))
                         r = vm_problem(m, vm, origin, "Address=%s is the own or the broadcast address of %s",
                                         buf, format_ip_prefix(net, subnet));
+                else if (is_host(w, ip))
+                        r = vm_problem(m, vm, origin, "Address=%s is that of the host on switch %s (%s:%u)",
+                                        buf, w->name, w->origin.file, w->origin.line);
         }
         return r;
 }

@@ -161,15 +161,24 @@ static void warn_ambiguous(const Claims *c) {
         }
 }
 
-static int check_addresses(Model *m) {
+/* Of the host: on one network only, for a route to the subnet leads to one. */
+static int check_switch_addresses(Model *m) {
         Claims c = { .m = m };
         int r = 0;
 
         for (size_t i = 0; i < m->n_switches && r >= 0; i++) {
                 Switch *w = m->switches[i];
-                r = claim_addresses(&c, NULL, w, w->addresses, w->n_addresses, w->bridge,
+                r = claim_addresses(&c, NULL, w, w->addresses, w->n_addresses, "",
                                 said_at(&w->said, w->origin, KEYS_SWITCH, "Address"));
         }
+        return r < 0 ? r : settle(&c, "Address");
+}
+
+/* Of guests: once per network. */
+static int check_guest_addresses(Model *m) {
+        Claims c = { .m = m };
+        int r = 0;
+
         for (size_t v = 0; v < m->n_vms; v++)
                 for (size_t i = 0; i < m->vms[v]->n_interfaces && r >= 0; i++) {
                         const Interface *f = m->vms[v]->interfaces + i;
@@ -211,6 +220,8 @@ int validate_unique(Model *m) {
 
         r = check_interface_names(m);
         if (r >= 0)
-                r = check_addresses(m);
+                r = check_switch_addresses(m);
+        if (r >= 0)
+                r = check_guest_addresses(m);
         return r < 0 ? r : check_images(m);
 }
