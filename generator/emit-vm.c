@@ -87,9 +87,11 @@ static void emit_settings(const VM *vm, UnitWriter *w) {
         unit_section(w, "Service");
         unit_raw(w, "Type", "exec");
         unit_raw(w, "User", vm->user);
-        /* the address is chosen at each start, by ExecStartPre= below; "-": it is not there before that */
+        /* The address is chosen at each start, by ExecStartPre= below; "-": it is not there before that. Not in the
+         * VM's own directory: a guest that has taken over its QEMU would write LD_PRELOAD= into it for the commands
+         * that root runs. No VM's name starts with a dot. */
         if (any_random_mac(vm))
-                unit_text(w, "EnvironmentFile", "-" RUN_DIR, vm->name, "/env");
+                unit_text(w, "EnvironmentFile", "-" RUN_DIR ".", vm->name, ".env");
         for (size_t i = 0; i < vm->n_disks; i++)
                 emit_disk_access(&vm->disks[i], w);
         unit_raw(w, "TimeoutStartSec", format_span(with_margin(vm->ready_timeout), span));
@@ -108,7 +110,7 @@ static void emit_own_tap(const VM *vm, const Interface *i, UnitWriter *w) {
         if (i->mac_policy == MAC_RANDOM) {
                 unit_arg(w, "--mac=random");
                 unit_arg(w, "--index=", format_number(i->index, number));
-                unit_arg(w, "--env-file=" RUN_DIR, vm->name, "/env");
+                unit_arg(w, "--env-file=" RUN_DIR ".", vm->name, ".env");
         }
         for (size_t k = 0; k < i->n_addresses; k++)
                 unit_arg(w, "--pin=", format_ip(&i->addresses[k], ip));
