@@ -84,9 +84,6 @@ int link_set_isolated(Rtnl *rtnl, int ifindex,
 /* "qnet" in ASCII. Our bridges are in this group of links from the moment they exist; the alias comes a
  * moment later, and udev may look before (udev/70-qnet.rules has the number too). */
 #define LINK_GROUP 0x716e6574U
-/* "qnet" in ASCII. Our bridges are in this group of links from the moment they exist; the alias comes a moment
- * later, and udev may look before (udev/70-qnet.rules has the number too). */
-#define LINK_GROUP 0x716e6574U
 /* A bridge, down, with that MAC of its own, no STP, no forward delay, no multicast snooping. -EEXIST: name
  * is taken. */
 int link_add_bridge(Rtnl *rtnl, const char *name, const struct ether_addr *mac);
