@@ -3,12 +3,11 @@
 """writers.py GENERATOR [SECONDS] - two generators write to one directory, both killed at random; a reader looks on
 
 Whatever the reader opens under the name of a unit or a link must be whole, byte for byte what an undisturbed run
-writes, at any moment. In the end nothing else is there, but for temporary files, whose names systemd ignores; with a
-file system that has O_TMPFILE there are none."""
+writes, at any moment. In the end nothing else is there, but for temporary files, whose names systemd ignores."""
 
 import os
 import random
-import shutil
+import re
 import signal
 import subprocess
 import sys
@@ -117,7 +116,10 @@ class Check:
         there = {name for name, _ in self.entries(shared)}
         if missing := self.expected.keys() - there:
             self.failures.append(f"missing at the end: {sorted(missing)}")
-        self.left = len(there - self.expected.keys())
+        left = [os.path.basename(name) for name in there - self.expected.keys()]
+        if strange := [name for name in left if not re.fullmatch(r"\.qnet-[0-9a-f]{16}\.tmp", name)]:
+            self.failures.append(f"left behind: {strange}")
+        self.left = len(left)
         return self.failures
 
 
