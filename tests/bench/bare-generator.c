@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bare-generator PLAN CONFDIR OUTDIR: the least that any generator has to do, to measure ours against.
+/* bare-generator PLAN CONFDIR OUTDIR [atomic]: the least that any generator has to do, to measure ours against.
  *
  * Reads every file of CONFDIR (open, read, close) and does nothing with it; then writes into OUTDIR the files,
  * directories and links of PLAN, which run made from the output of qnet-generator (open, write, close; no
- * temporary names, no formatting). PLAN is mapped, so that the bytes cost no further copy. It is a row of records:
+ * temporary names, no formatting). With "atomic" a file gets its name when it is whole, in the cheapest way there is,
+ * as root. PLAN is mapped, so that the bytes cost no further copy. It is a row of records:
  *
  *     "D PATH\n"   "L PATH\tTARGET\n"   "F SIZE PATH\n" and SIZE bytes */
 
@@ -39,12 +40,17 @@ static int read_all(const char *path) {
         return 0;
 }
 
+static bool atomic;
+
 static int write_file(int out, const char *path, const char *bytes, size_t size) {
-        _cleanup_close_ int fd = openat(out, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        _cleanup_close_ int fd = atomic ? openat(out, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0644)
+                                        : openat(out, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
         if (fd < 0)
                 return -errno;
-        return write(fd, bytes, size) == (ssize_t) size ? 0 : -EIO;
+        if (write(fd, bytes, size) != (ssize_t) size)
+                return -EIO;
+        return atomic && linkat(fd, "", out, path, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
 /* Carries out the record at p, whose line (without the newline) is line; returns the number of bytes that follow it. */
@@ -97,8 +103,9 @@ static int write_all(const char *plan, const char *path) {
 int main(int argc, char *argv[]) {
         int r;
 
-        if (argc != 4)
+        if (argc != 4 && !(argc == 5 && streq(argv[4], "atomic")))
                 return 2;
+        atomic = argc == 5;
         r = read_all(argv[2]);
         if (r >= 0)
                 r = write_all(argv[1], argv[3]);
