@@ -19,11 +19,9 @@ int main(int argc, char *argv[]) {
         unit_text(w, "Description", argv[3]);
         unit_section(w, "Service");
         unit_exec(w, "ExecStart", "", "/bin/true");
-        for (int i = 3; i < argc; i++)
-                if (i % 2 == 0)
-                        unit_option(w, argv[i]);
-                else
-                        unit_arg(w, argv[i]);
+        unit_arg(w, argv[3]);
+        for (int i = 4; i < argc; i++)
+                unit_option(w, argv[i]); /* each at the start of a line, where some bytes mean more */
         unit_exec_end(w);
         for (int i = 3; i < argc; i++) {
                 _cleanup_free_ char *word = NULL;
