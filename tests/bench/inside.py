@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs inside the sandbox, times one thing, prints it in microseconds.
 
-  inside.py start UNIT        systemctl start UNIT, until it returns
+  inside.py start UNIT TAP    systemctl start UNIT, until it returns; then, of it, until the unit TAP was active, and
+                              until PID 1 had forked UNIT's main process
   inside.py qemu QMP ARGV...  QEMU started by hand, until it has answered qmp_capabilities on the socket QMP; then
                               it is told to quit, and waited for
 """
@@ -13,10 +14,17 @@ import sys
 import time
 
 
-def start(unit):
+def timestamp(unit, which):
+    text = subprocess.run(["systemctl", "show", "-P", which, unit], check=True, stdout=subprocess.PIPE).stdout
+    return int(text) / 1e6
+
+
+def start(unit, tap):
     began = time.monotonic()
     subprocess.run(["systemctl", "start", unit], check=True, stdin=subprocess.DEVNULL)
-    return time.monotonic() - began
+    took = time.monotonic() - began
+    return (took, timestamp(tap, "ActiveEnterTimestampMonotonic") - began,
+            timestamp(unit, "ExecMainStartTimestampMonotonic") - began)
 
 
 def connect(path, qemu):
@@ -42,11 +50,11 @@ def qemu(path, *argv):
     stream.write('{"execute": "qmp_capabilities"}\n')
     stream.flush()
     json.loads(stream.readline())["return"]
-    took = time.monotonic() - began
+    took = time.monotonic() - began,
     stream.write('{"execute": "quit"}\n')
     stream.flush()
     child.wait()
     return took
 
 
-print(f"{ {'start': start, 'qemu': qemu}[sys.argv[1]](*sys.argv[2:]) * 1e6:.0f}")
+print(*(f"{t * 1e6:.0f}" for t in {"start": start, "qemu": qemu}[sys.argv[1]](*sys.argv[2:])))
