@@ -19,7 +19,7 @@ def names():
     return sorted(re.match(r"qemu-vm@(.+)\.service", row)[1] for row in rows)
 
 
-def test_eight_at_once():
+def test_boot_eight_at_once():
     foreign_bridge()
     configure(farm=CONFIG)
     start("qnet-lab@farm.target")

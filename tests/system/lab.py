@@ -29,7 +29,7 @@ KillLog=/tmp/taskgen_qemusession_ip_kill.log
 guests = {}
 
 
-def test_lab_starts_and_answers():
+def test_boot_and_ping():
     foreign_bridge()
     configure(lab=LAB)
     start("qnet-lab@lan.target")

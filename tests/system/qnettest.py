@@ -36,17 +36,18 @@ Accelerator=tcg
 Memory=128M
 Kernel=/var/lib/images/vmlinux
 Initrd=/var/lib/images/initrd.gz
-KernelCommandLine=console=ttyS0 quiet mitigations=off tsc=reliable random.trust_cpu=on
+KernelCommandLine=console=ttyS0 quiet mitigations=off tsc=reliable random.trust_cpu=on hn=%i
 """
 
 
 def main():
-    """Runs the test functions of the calling file; exits 1 if one failed."""
+    """Runs the test functions of the calling file; exits 1 if one failed. It ends with one named test_boot... that
+    fails, as the others use what that boots."""
     caller = inspect.stack()[1]
     suite = Path(caller.filename).stem
     failed = False
     tests = [(n, f) for n, f in caller.frame.f_globals.items() if n.startswith("test_") and callable(f)]
-    for name, function in tests:
+    for i, (name, function) in enumerate(tests):
         name = f"{suite}/{name.removeprefix('test_')}"
         started = time.monotonic()
         try:
@@ -59,6 +60,10 @@ def main():
             traceback.print_exc(file=sys.stdout)
             print(sh("journalctl -b --no-pager -o short-monotonic -n 80; systemctl --failed --no-pager", check=False))
             print(f"FAIL {name} {type(e).__name__}: {' '.join(str(e).split())[:300]}", flush=True)
+            if function.__name__.startswith("test_boot"):
+                for other, _ in tests[i + 1:]:
+                    print(f"FAIL {suite}/{other.removeprefix('test_')} not run, as that has failed", flush=True)
+                break
     sys.exit(1 if failed else 0)
 
 
@@ -184,18 +189,22 @@ class Guest:
         wait_for(f"{self.name} to fall silent", lambda: not self.answers())
 
 
-def leases(switch):
-    """{host name: address} of a switch with DHCP."""
-    path = Path(f"/var/lib/qnet/dhcp/{switch}.leases")
-    if not path.exists():
-        path = Path(f"/var/lib/private/qnet/dhcp/{switch}.leases")
-    rows = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
-    return {row[3]: row[2] for row in rows if len(row) >= 5}
+def lease(mac, path):
+    """The address that a dnsmasq has given to a MAC address, by its lease file."""
+    rows = [line.split() for line in Path(path).read_text().splitlines()] if Path(path).exists() else []
+    return next((row[2] for row in rows if len(row) >= 5 and row[1] == mac), None)
 
 
 def leased(name, switch):
     """The guest, once the switch's DHCP server has given it an address."""
-    return Guest(name, wait_for(f"a lease for {name}", lambda: leases(switch).get(name)))
+    path = f"/var/lib/qnet/dhcp/{switch}.leases"
+    return Guest(name, wait_for(f"a lease for {name}", lambda: lease(mac_of(name), path)))
+
+
+def foreign_leased(name, bridge="netbr1"):
+    """The same for foreign_bridge()."""
+    path = f"/run/foreign-{bridge}.leases"
+    return Guest(name, wait_for(f"a lease for {name} on {bridge}", lambda: lease(mac_of(name), path)))
 
 
 # --- the reaper ----------------------------------------------------------------------------------------------------
@@ -245,11 +254,3 @@ def foreign_bridge(name="netbr1", net="172.25.1"):
        f" --bind-interfaces --dhcp-range={net}.10,{net}.200,255.255.255.0,1h --no-ping"
        f" --dhcp-leasefile=/run/foreign-{name}.leases --user=nobody")
 
-
-def foreign_leased(name, bridge="netbr1"):
-    def look():
-        path = Path(f"/run/foreign-{bridge}.leases")
-        mac = mac_of(name)
-        rows = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
-        return next((row[2] for row in rows if len(row) >= 5 and row[1] == mac), None)
-    return Guest(name, wait_for(f"a lease for {name} on {bridge}", look))
