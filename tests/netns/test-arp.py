@@ -170,6 +170,14 @@ def test_wait_is_not_deceived_by_a_pin():
     assert finish(child).out == f"10.9.0.7 dev s1 lladdr {MAC} PERMANENT\n"
 
 
+def test_wait_is_not_deceived_by_a_mac_of_the_bridge():
+    make_lab()
+    up(Guest("tap-a"))
+    for mac in (link("s1")["address"], link("tap-a")["address"]):
+        pin("10.9.0.9", mac)
+        helper("qnet-arp", "wait", mac, "--timeout=200ms", status=1, says=f"No address of {mac}")
+
+
 def test_wait_is_not_deceived_by_a_former_life():
     make_lab()
     guest = up(Guest("tap-a"))

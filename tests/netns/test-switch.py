@@ -18,7 +18,7 @@ def test_makes_a_bridge():
     data = s1["linkinfo"]["info_data"]
     assert (data["stp_state"], data["forward_delay"], data["mcast_snooping"]) == (0, 0, 0), data
     assert addresses("s1") == {"10.9.0.1/24", "fd00::1/64"}
-    assert "tentative" not in ip("-6 addr show dev s1")
+    assert "nodad" in ip("-6 addr show dev s1 scope global") and "tentative" not in ip("-6 addr show dev s1")
     assert "brd 10.9.0.255" in ip("addr show dev s1")
 
 

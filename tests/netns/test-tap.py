@@ -236,6 +236,17 @@ def test_random_mac():
     assert mac_bytes(link("tap-a")["address"])[1:] == mac_bytes((path("env")).read_text().split("=")[1])[1:]
 
 
+def test_random_mac_while_links_come_and_go():
+    make_switch()
+    add(mac="random")
+    for i in range(80):
+        make_tun(f"t{i}")
+    churn = subprocess.Popen(["sh", "-c", "while ip link add v0 type veth peer name v1 && ip link del v0; do :; done"])
+    children.append(churn)
+    for _ in range(150):
+        own_random()
+
+
 def test_env_file_keeps_other_lines():
     make_switch()
     add(mac="random")
@@ -273,10 +284,11 @@ def test_env_file_in_a_hostile_directory():
     assert env.stat().st_size < 70000
     env.unlink()
     env.mkdir()
-    own_random(status=1, says="Cannot write QNET_MAC0")
-    (path("d")).symlink_to(path())
-    own_random(env=path("d/env"), status=1, says="Cannot write QNET_MAC0")
-    assert sorted(p.name for p in path().iterdir()) == ["d", "env", "victim"]
+    own_random(status=1, says="Is a directory")
+    path("real").mkdir()
+    path("link").symlink_to("real")
+    own_random(env=path("link/env"), status=1, says="Cannot write QNET_MAC0")
+    assert sorted(str(p.relative_to(path())) for p in path().rglob("*")) == ["env", "link", "real", "victim"]
 
 
 def test_pins():
@@ -303,12 +315,17 @@ def test_pins_survive_the_loss_of_carrier():
 
 def test_del_removes_tap_and_pins():
     make_switch("--address=fd00::1/64")
+    ip("link add v0 type veth peer name v1")  # the bridge's carrier, with which goes what is not permanent
+    for words in ("v0 master s1 up", "v1 up"):
+        ip(f"link set {words}")
+    wait_until(lambda: "LOWER_UP" in link("s1")["flags"])
     add()
     tap("own", "tap-a", 0, "--pin=10.9.0.7", "--pin=fd00::7")
     ip(f"neigh add 10.9.0.8 lladdr {MAC2} dev s1 nud permanent")
+    ip(f"neigh add 10.9.0.9 lladdr {MAC} dev s1 nud stale")
     tap("del", "tap-a")
     assert link("tap-a") is None
-    assert neighbours("s1") == {"10.9.0.8": (MAC2, "PERMANENT")}
+    assert neighbours("s1") == {"10.9.0.8": (MAC2, "PERMANENT"), "10.9.0.9": (MAC, "STALE")}
     tap("del", "tap-a")
 
 
