@@ -109,18 +109,26 @@ static int handle_lines(Reaper *r, Watched *w, const KillLogNews *news) {
         return 0;
 }
 
-/* Begins what is in the cursor and not on its way yet. The list is copied: a restart that fails at once leaves it. */
-static int begin_pending(Reaper *r, Watched *w, int (*begin)(Restarts *, KillLog *, const Pending *)) {
+/* What is in the cursor and not on its way yet, in two rounds, so that VMs die side by side. A predecessor may have done
+ * some of it, then one by one. The list is copied: a restart that fails at once leaves the cursor. */
+static int begin_pending(Reaper *r, Watched *w, bool resume) {
         _cleanup_cursor_ Cursor c = { 0 };
         int k;
 
         k = cursor_copy(kill_log_cursor(w->log), &c);
         if (k < 0)
                 return log_oom();
+        for (size_t i = 0; i < c.n_pending; i++)
+                if (!resume && !restarts_has(&r->restarts, c.pending[i].vm)) {
+                        k = restart_kill(&r->restarts, c.pending + i);
+                        if (k < 0)
+                                return k;
+                }
         for (size_t i = 0; i < c.n_pending; i++) {
                 if (restarts_has(&r->restarts, c.pending[i].vm))
                         continue;
-                k = begin(&r->restarts, w->log, c.pending + i);
+                k = resume ? restart_resume(&r->restarts, w->log, c.pending + i)
+                           : restart_begin(&r->restarts, w->log, c.pending + i);
                 if (k < 0)
                         return k;
         }
@@ -151,7 +159,7 @@ static int look(Reaper *r, Watched *w, bool *more) {
                 return log_error_errno(k,
                                 "Cannot save the state of kill log %s, nothing of it is acted on: %m",
                                 kill_log_path(w->log));
-        k = begin_pending(r, w, restart_begin);
+        k = begin_pending(r, w, false);
         if (k < 0)
                 return k;
         *more |= news.more;
@@ -312,7 +320,7 @@ static int work(Reaper *r, int state_fd, int link_fd) {
         if (k < 0)
                 return log_error_errno(k, "Cannot open a netlink socket: %m");
         for (size_t i = 0; i < r->n_logs; i++) {
-                k = begin_pending(r, r->logs + i, restart_resume);
+                k = begin_pending(r, r->logs + i, true);
                 if (k < 0)
                         return k;
         }

@@ -13,9 +13,8 @@
 #define MESSAGE_VM_FAILED_STR     "af4420ba796447bbbc8297641dd5658f" /* it did not come up again */
 #define MESSAGE_VM_LEFT_ALONE_STR "b4a36599909a41b4b42730e8d5b0f45b" /* known, but not to be restarted now */
 #define MESSAGE_LINE_UNKNOWN_STR  "fab8e08dd07e41c2be7d3e90eb67c5b3" /* no VM was found */
-#define MESSAGE_LINE_REFUSED_STR \
-        "cce57b25ae234334b2692930c2301bda" /* more than one could be meant, or somebody lies */
-#define MESSAGE_LOG_UNUSABLE_STR "58979053ba9a4510a2886a11954118dc"
+#define MESSAGE_LINE_REFUSED_STR  "cce57b25ae234334b2692930c2301bda" /* several could be meant */
+#define MESSAGE_LOG_UNUSABLE_STR  "58979053ba9a4510a2886a11954118dc"
 
 void report_restarted(const char *log, const Pending *p, usec_t usec); /* USEC_INFINITY: not known */
 void report_failed(const char *log, const Pending *p, const char *job_result, const char *why);

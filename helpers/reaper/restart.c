@@ -6,7 +6,9 @@
 #include "report.h"
 #include "restart.h"
 
-#define JOB_WAIT_MAX (15 * 60 * USEC_PER_SEC) /* the time-outs of the unit end a job long before */
+#define DEATH_POLLS     20
+#define DEATH_POLL_NSEC 1000000
+#define JOB_WAIT_MAX    (15 * 60 * USEC_PER_SEC) /* the time-outs of the unit end a job long before */
 
 static usec_t now_monotonic(void) {
         struct timespec ts;
@@ -257,20 +259,40 @@ static int add_restart(Restarts *r, KillLog *log, const Pending *p, char *job_pa
         return 0;
 }
 
-/* Negative only when the bus is gone: the rest is said, and done with. */
-static int restart_now(Restarts *r, KillLog *log, const Pending *p, bool kill_it, usec_t since) {
-        char *job_path = NULL;
+int restart_kill(Restarts *r, const Pending *p) {
         UnitName unit;
-        int k = 0;
+        int k;
 
         unit_of(p->vm, unit);
-        if (kill_it) {
-                k = bus_kill_unit(r->bus, unit);
-                if (k < 0 && bus_is_gone(k))
-                        return log_error_errno(k, "Cannot ask systemd to kill %s: %m", unit);
-                if (k < 0)
-                        log_warning_errno(k, "Cannot kill %s, restarting it the gentle way: %m", unit);
+        /* "systemctl freeze" would outlive the processes in the eyes of systemd, and hang the next stop; it can only be
+         * undone while the unit is active */
+        (void) bus_thaw_unit(r->bus, unit);
+        k = bus_kill_unit(r->bus, unit);
+        if (k < 0 && bus_is_gone(k))
+                return log_error_errno(k, "Cannot ask systemd to kill %s: %m", unit);
+        if (k < 0)
+                log_warning_errno(k, "Cannot kill %s, restarting it the gentle way: %m", unit);
+        return 0;
+}
+
+/* Until PID 1 knows of the death; not for long, as a large guest takes its time. A restart that is asked for in the very
+ * moment of that news would be put off by RestartSec= (service_start() of systemd returns EAGAIN then). */
+static void wait_for_death(Restarts *r, const char *unit) {
+        for (int i = 0; i < DEATH_POLLS; i++) {
+                _cleanup_unit_state_ UnitState s = { 0 };
+                if (bus_get_unit(r->bus, unit, &s) < 0 || s.active != UNIT_ACTIVE)
+                        return;
+                nanosleep(&(struct timespec){ .tv_nsec = DEATH_POLL_NSEC }, NULL);
         }
+}
+
+int restart_begin(Restarts *r, KillLog *log, const Pending *p) {
+        usec_t since = now_monotonic();
+        char *job_path = NULL;
+        UnitName unit;
+        int k;
+
+        wait_for_death(r, unit_of(p->vm, unit));
         if (p->tap[0])
                 forget_address(r, p);
         k = bus_restart_unit(r->bus, unit, &job_path);
@@ -283,10 +305,6 @@ static int restart_now(Restarts *r, KillLog *log, const Pending *p, bool kill_it
                 return 0;
         }
         return add_restart(r, log, p, job_path, since);
-}
-
-int restart_begin(Restarts *r, KillLog *log, const Pending *p) {
-        return restart_now(r, log, p, true, now_monotonic());
 }
 
 int restart_resume(Restarts *r, KillLog *log, const Pending *p) {
@@ -309,10 +327,10 @@ int restart_resume(Restarts *r, KillLog *log, const Pending *p) {
                         report_restarted(kill_log_path(log), p, USEC_INFINITY);
         } else if (!s.exists || s.active == UNIT_INACTIVE)
                 report_left_alone(kill_log_path(log), p, "it was stopped meanwhile");
-        else
-                /* dead but not restarted: the predecessor got as far as the kill */
-                return restart_now(r, log, p, s.active == UNIT_ACTIVE || s.active == UNIT_RELOADING,
-                                now_monotonic());
+        else { /* dead but not restarted: the predecessor got as far as the kill */
+                k = s.active == UNIT_ACTIVE || s.active == UNIT_RELOADING ? restart_kill(r, p) : 0;
+                return k < 0 ? k : restart_begin(r, log, p);
+        }
         forget(r, log, p->vm);
         return 0;
 }

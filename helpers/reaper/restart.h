@@ -40,7 +40,9 @@ int restart_is_vm(Restarts *r, const char *vm);
 int restart_decide(Restarts *r, Resolver *resolver, const char *log, const char *word, const Target *target,
                 Pending *ret);
 
-/* Kills, forgets the address, asks for the restart. Negative: the bus is gone; the intention stays in the cursor. */
+/* The two halves of a restart; of several VMs, all are killed first. Negative: the bus is gone; the intention stays in the
+ * cursor. begin: forgets the address, asks systemd for the restart. */
+int restart_kill(Restarts *r, const Pending *p);
 int restart_begin(Restarts *r, KillLog *log, const Pending *p);
 /* For an intention that a dead predecessor left: does what is left of it. */
 int restart_resume(Restarts *r, KillLog *log, const Pending *p);
