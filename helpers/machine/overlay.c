@@ -239,6 +239,7 @@ int overlay_prepare(const Overlay *o) {
         uint64_t size = 0;
         int r;
 
+        umask(0077); /* what a guest writes is for its user alone */
         r = open_backing(o, &backing, &size);
         if (r < 0)
                 return r;
