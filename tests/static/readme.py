@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""readme.py GENERATOR README PAGE - the configurations that the README and qnet.conf(5) show are understood
+"""readme.py GENERATOR README PAGE - what the README and qnet.conf(5) show is so
 
-Each is compiled on its own: no error, no warning, and a unit for each object that it opens."""
+Each configuration in them is compiled on its own: no error, no warning, and a unit for each object that it opens.
+The README's table of directories has every directory with sources, and no other; programs that it names exist."""
 
 import re
 import subprocess
@@ -41,15 +42,34 @@ def complaints(generator, example):
             yield f"no {UNITS[kind].format(name)}"
 
 
+def directories(top):
+    """As the table has them: those with files in them, not those that only hold such."""
+    for path in sorted(p for d in ("*", "helpers/*", "tests/*") for p in top.glob(d) if p.is_dir()):
+        if re.match(r"build|\.|__pycache__", path.name) or path.name in ("helpers", "tests"):
+            continue
+        if any(p.is_file() for p in path.rglob("*")):
+            yield f"{path.relative_to(top)}/"
+
+
+def layout(readme):
+    top, text = Path(readme).resolve().parent, Path(readme).read_text(encoding="utf-8")
+    listed, there = set(re.findall(r"^\| `([\w/]+/)` \|", text, re.MULTILINE)), set(directories(top))
+    yield from (f"{readme}: directory {d} is not in the table" for d in sorted(there - listed))
+    yield from (f"{readme}: there is no directory {d}" for d in sorted(listed - there))
+    for program in sorted(set(re.findall(r"\btests/[\w/.-]*\w", text))):
+        if not (top / program).exists():
+            yield f"{readme}: there is no {program}"
+
+
 def main(generator, *documents):
-    found = []
+    found = list(layout(documents[0]))
     for document in documents:
         shown = examples(document)
         if not shown:
             found.append(f"{document}: no example found")
         for example in shown:
             found += [f"{document}: {line}\n{example}" for line in complaints(generator, example)]
-    print("\n".join(found) or "all examples are understood")
+    print("\n".join(found) or "all of it is so")
     return 1 if found else 0
 
 
