@@ -26,7 +26,7 @@ static void option_key(UnitWriter *w, const char *key, const char *value) {
         unit_arg_add(w, ",");
         unit_arg_add(w, key);
         unit_arg_add(w, "=");
-        unit_arg_add_escaped(w, value, ',');
+        unit_arg_add_commas_doubled(w, value);
 }
 
 static void option_key_number(UnitWriter *w, const char *key, uint64_t value) {
@@ -112,7 +112,7 @@ static void emit_monitor(const VM *vm, const char *id, const char *socket, UnitW
         option_begin(w, "-chardev", "socket");
         option_key(w, "id", id);
         unit_arg_add(w, ",path=" RUN_DIR);
-        unit_arg_add_escaped(w, vm->name, ',');
+        unit_arg_add_commas_doubled(w, vm->name);
         unit_arg_add(w, socket);
         unit_arg_add(w, ",server=on,wait=off");
         option_end(w);
@@ -270,7 +270,7 @@ static void option_image(const VM *vm, const Disk *d, UnitWriter *w) {
         if (d->mode == DISK_OVERLAY) {
                 /* made by ExecStartPre= from the image, with the image's format in it */
                 unit_arg_add(w, ",format=qcow2,file=" STATE_DIR);
-                unit_arg_add_escaped(w, vm->name, ',');
+                unit_arg_add_commas_doubled(w, vm->name);
                 unit_arg_add(w, "/disk");
                 unit_arg_add(w, format_number(d->index, number));
                 unit_arg_add(w, ".qcow2");

@@ -55,48 +55,40 @@ enum {
         SPLITS = 1 << 3,  /* a word with it is put in quotes */
         HIGH = 1 << 4,    /* may be UTF-8 */
         REFUSED = 1 << 5,
-        END = 1 << 6,
+        COMMA = 1 << 6, /* doubled in lists of QEMU's */
+        END = 1 << 7,
 };
 
-static const unsigned char byte_class[256] = {
-        [0x00] = END,
-        [0x01 ... 0x1f] = REFUSED,
-        [' '] = SPLITS,
-        ['"'] = QUOTE | SPLITS,
-        ['#'] = SPLITS,
-        ['$'] = DOLLAR,
-        ['%'] = PERCENT,
-        ['\''] = SPLITS,
-        [';'] = SPLITS,
-        ['\\'] = QUOTE | SPLITS,
-        [0x7f] = REFUSED,
-        [0x80 ... 0xff] = HIGH,
-};
+#define BYTE_CLASSES                                                                                       \
+        [0x00] = END,                                                                                      \
+        [0x01 ... 0x1f] = REFUSED, [' '] = SPLITS, ['"'] = QUOTE | SPLITS, ['#'] = SPLITS, ['$'] = DOLLAR, \
+        ['%'] = PERCENT, ['\''] = SPLITS, [';'] = SPLITS, ['\\'] = QUOTE | SPLITS, [0x7f] = REFUSED,       \
+        [0x80 ... 0xff] = HIGH
+static const unsigned char byte_class[256] = { BYTE_CLASSES };
+static const unsigned char byte_class_comma[256] = { BYTE_CLASSES, [','] = COMMA };
 
-/* Appends s. Bytes of a class in doubled are written twice (the byte c, if not 0, once more), those of a class in
- * escaped get a backslash. Returns the classes that were seen. Most text has no such byte: it is taken in runs. */
-static unsigned put_escaped(UnitWriter *w, const char *s, unsigned doubled, unsigned escaped, char c) {
+/* Appends s. Bytes of a class in doubled are written twice, those of a class in escaped get a backslash. Returns the
+ * classes that were seen. Most text has no such byte: it is taken in runs. */
+static unsigned put_escaped(UnitWriter *w, const char *s, unsigned doubled, unsigned escaped) {
+        const unsigned char *class = doubled & COMMA ? byte_class_comma : byte_class;
         const char *rest = s;
         unsigned seen = 0;
 
-        for (;;) {
+        for (;; rest++) {
                 const char *run = rest;
                 unsigned k;
 
-                while (!(k = byte_class[(unsigned char) *rest]) && *rest != c)
+                while (!(k = class[(unsigned char) *rest]))
                         rest++;
                 put(w, run, rest - run);
                 if (k & END)
                         break;
                 seen |= k;
-                for (unsigned times = *rest == c ? 2 : 1; times > 0; times--) {
-                        if (k & doubled)
-                                put(w, rest, 1);
-                        if (k & escaped)
-                                put(w, "\\", 1);
+                if (k & doubled)
                         put(w, rest, 1);
-                }
-                rest++;
+                if (k & escaped)
+                        put(w, "\\", 1);
+                put(w, rest, 1);
         }
 
         if ((seen & REFUSED) || ((seen & HIGH) && !text_is_printable(s)))
@@ -136,7 +128,7 @@ void unit_text_pieces(UnitWriter *w, const char *key, ...) {
 
         va_start(ap, key);
         FOREACH_PIECE(s, ap)
-        put_escaped(w, s, PERCENT, 0, 0);
+        put_escaped(w, s, PERCENT, 0);
         va_end(ap);
         end_value(w, start);
 }
@@ -147,15 +139,15 @@ void unit_raw_pieces(UnitWriter *w, const char *key, ...) {
 
         va_start(ap, key);
         FOREACH_PIECE(s, ap)
-        put_escaped(w, s, 0, 0, 0);
+        put_escaped(w, s, 0, 0);
         va_end(ap);
         end_value(w, start);
 }
 
 /* ---- words and commands ---- */
 
-static void arg_add(UnitWriter *w, const char *text, unsigned doubled, char c) {
-        if (put_escaped(w, text, doubled, QUOTE, c) & SPLITS)
+static void arg_add(UnitWriter *w, const char *text, unsigned doubled) {
+        if (put_escaped(w, text, doubled, QUOTE) & SPLITS)
                 w->arg_quoted = true;
 }
 
@@ -175,11 +167,11 @@ void unit_option_begin(UnitWriter *w) {
 }
 
 void unit_arg_add(UnitWriter *w, const char *text) {
-        arg_add(w, text, PERCENT | DOLLAR, 0);
+        arg_add(w, text, PERCENT | DOLLAR);
 }
 
-void unit_arg_add_escaped(UnitWriter *w, const char *text, char c) {
-        arg_add(w, text, PERCENT | DOLLAR, c);
+void unit_arg_add_commas_doubled(UnitWriter *w, const char *text) {
+        arg_add(w, text, PERCENT | DOLLAR | COMMA);
 }
 
 void unit_arg_add_variable(UnitWriter *w, const char *name) {
@@ -207,11 +199,11 @@ void unit_word(UnitWriter *w, const char *key, const char *text, const char *res
         size_t start = begin_value(w, key);
 
         arg_begin(w);
-        arg_add(w, text, PERCENT, 0); /* "$" means nothing outside commands */
+        arg_add(w, text, PERCENT); /* "$" means nothing outside commands */
         unit_arg_end(w);
         if (rest) {
                 put(w, " ", 1);
-                put_escaped(w, rest, 0, 0, 0);
+                put_escaped(w, rest, 0, 0);
         }
         end_value(w, start);
 }
@@ -220,7 +212,7 @@ void unit_exec(UnitWriter *w, const char *key, const char *prefix, const char *p
         begin_value(w, key);
         put_string(w, prefix);
         arg_begin(w);
-        arg_add(w, program, PERCENT, 0); /* the path of the program is not looked at for variables */
+        arg_add(w, program, PERCENT); /* the path of the program is not looked at for variables */
         unit_arg_end(w);
 }
 

@@ -71,8 +71,8 @@ void unit_option_pieces(UnitWriter *w, ...) _sentinel_;
 void unit_arg_begin(UnitWriter *w);    /* goes on in the same line */
 void unit_option_begin(UnitWriter *w); /* in a line of its own */
 void unit_arg_add(UnitWriter *w, const char *text);
-void unit_arg_add_escaped(UnitWriter *w, const char *text, char c); /* every c in text is doubled */
-void unit_arg_add_variable(UnitWriter *w, const char *name); /* ${name}: set at run time, never split */
+void unit_arg_add_commas_doubled(UnitWriter *w, const char *text); /* as in QEMU's lists of key=value */
+void unit_arg_add_variable(UnitWriter *w, const char *name);       /* ${name}: set at run time, never split */
 void unit_arg_end(UnitWriter *w);
 void unit_exec_end(UnitWriter *w);
 

@@ -129,7 +129,7 @@ static void test_command(void **state) {
         unit_option(t.w, ";comment");
         unit_option_begin(t.w);
         unit_arg_add(t.w, "file=");
-        unit_arg_add_escaped(t.w, "a,b %,$,\\,", ',');
+        unit_arg_add_commas_doubled(t.w, "a,b %,$,\\,");
         unit_arg_add(t.w, ",mac=");
         unit_arg_add_variable(t.w, "QNET_MAC0");
         unit_arg_end(t.w);
