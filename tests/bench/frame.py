@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -176,6 +177,9 @@ def in_child(function, bench):
     try:
         with os.fdopen(reader) as f:
             text = f.read()
+    except KeyboardInterrupt:
+        os.kill(pid, signal.SIGTERM)   # an interrupt for it too; it cleans up
+        raise
     finally:
         _, status = os.waitpid(pid, 0)
     if status != 0:
