@@ -138,10 +138,8 @@ static void emit_group(Emit *e, const Lab *lab) {
 int emit_all(const Model *m, UnitWriter *w) {
         Emit e = { .w = w };
 
-        if (members_of_labs(m, &e.of_labs) < 0 || members_of_switches(m, &e.of_switches) < 0) {
-                members_done(&e.of_labs);
+        if (members_collect(m, &e.of_labs, &e.of_switches) < 0)
                 return log_oom();
-        }
         for (size_t i = 0; i < m->n_switches; i++)
                 emit_network(&e, m->switches[i]);
         for (size_t i = 0; i < m->n_vms; i++)

@@ -13,16 +13,24 @@ static int compare(const void *a, const void *b) {
         return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static void add(Members *m, Member member) {
+static int add(Members *m, Member member) {
+        if (m->n == m->allocated) {
+                size_t n = MAX(m->allocated * 2, (size_t) 64);
+                Member *items = reallocarray(m->items, n, sizeof(Member));
+
+                if (!items)
+                        return -ENOMEM;
+                m->items = items;
+                m->allocated = n;
+        }
         member.order = m->n;
         m->items[m->n++] = member;
+        return 0;
 }
 
-static int finish(Members *m, Members *ret) {
+static void sort(Members *m) {
         if (m->n > 1)
                 qsort(m->items, m->n, sizeof(Member), compare);
-        *ret = *m;
-        return 0;
 }
 
 bool vm_is_broken(const VM *vm) {
@@ -34,41 +42,45 @@ bool vm_is_broken(const VM *vm) {
         return false;
 }
 
-int members_of_labs(const Model *m, Members *ret) {
-        Members members = { .items = calloc(m->n_vms + m->n_switches + 1, sizeof(Member)) };
+static int add_addresses(Members *m, const VM *vm) {
+        for (size_t i = 0; i < vm->n_interfaces; i++) {
+                const Interface *interface = &vm->interfaces[i];
+                int r;
 
-        if (!members.items)
-                return -ENOMEM;
-        for (size_t i = 0; i < m->n_switches; i++)
-                if (m->switches[i]->lab)
-                        add(&members, (Member){ .of = m->switches[i]->lab, .network = m->switches[i] });
-        for (size_t i = 0; i < m->n_vms; i++)
-                if (m->vms[i]->lab)
-                        add(&members, (Member){ .of = m->vms[i]->lab, .vm = m->vms[i] });
-        return finish(&members, ret);
+                if (!interface->network || interface->n_addresses == 0 || vm_is_broken(vm))
+                        continue;
+                r = add(m, (Member){ .of = interface->network, .vm = vm, .interface = interface });
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }
 
-int members_of_switches(const Model *m, Members *ret) {
-        Members members = {};
-        size_t n = 0;
+int members_collect(const Model *m, Members *ret_of_labs, Members *ret_of_switches) {
+        _cleanup_members_ Members of_labs = {}, of_switches = {};
+        int r;
 
-        for (size_t i = 0; i < m->n_vms; i++)
-                n += m->vms[i]->n_interfaces;
-        members.items = calloc(n + 1, sizeof(Member));
-        if (!members.items)
-                return -ENOMEM;
+        for (size_t i = 0; i < m->n_switches; i++)
+                if (m->switches[i]->lab) {
+                        r = add(&of_labs, (Member){ .of = m->switches[i]->lab, .network = m->switches[i] });
+                        if (r < 0)
+                                return r;
+                }
         for (size_t i = 0; i < m->n_vms; i++) {
                 const VM *vm = m->vms[i];
 
-                if (vm_is_broken(vm))
-                        continue;
-                for (size_t j = 0; j < vm->n_interfaces; j++)
-                        if (vm->interfaces[j].network)
-                                add(&members, (Member){ .of = vm->interfaces[j].network,
-                                                              .vm = vm,
-                                                              .interface = &vm->interfaces[j] });
+                r = vm->lab ? add(&of_labs, (Member){ .of = vm->lab, .vm = vm }) : 0;
+                if (r >= 0)
+                        r = add_addresses(&of_switches, vm);
+                if (r < 0)
+                        return r;
         }
-        return finish(&members, ret);
+        sort(&of_labs);
+        sort(&of_switches);
+        *ret_of_labs = of_labs;
+        *ret_of_switches = of_switches;
+        of_labs = of_switches = (Members){};
+        return 0;
 }
 
 void members_done(Members *m) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Who belongs to what, the other way round than the model says it: the VMs and switches of a lab, the interfaces on a
- * switch. Built once, so that emitting labs and DHCP servers takes no walk over all VMs for each of them. */
+/* Who belongs to what, the other way round than the model says it: the VMs and switches of a lab, the static
+ * addresses on a switch. Built once, so that emitting labs and DHCP servers takes no walk over all VMs for each of them. */
 
 #include "model.h"
 
@@ -16,12 +16,12 @@ typedef struct Member {
 
 typedef struct Members {
         Member *items;
-        size_t n;
+        size_t n, allocated;
 } Members;
 
-int members_of_labs(const Model *m, Members *ret); /* 0 or -ENOMEM */
-int members_of_switches(const Model *m,
-                Members *ret); /* only VMs and interfaces that work: their addresses are known */
+/* Both in one walk: VMs and switches of labs; of switches the interfaces that have an Address=, unless the VM is broken.
+ * 0 or -ENOMEM. */
+int members_collect(const Model *m, Members *ret_of_labs, Members *ret_of_switches);
 void members_done(Members *m);
 #define _cleanup_members_ _cleanup_(members_done)
 
