@@ -161,9 +161,14 @@ static int set_all(Subject *s, Item *item, const Cursor *c, Origin origin) {
         return 0;
 }
 
-static int add_passthrough(Subject *s, const Item *item, Origin origin) {
-        Passthrough *p = arena_append(s->model->arena, s->passthrough->items, s->passthrough->n);
+static int add_passthrough(Subject *s, Item *item, Origin origin) {
+        Passthrough *p;
 
+        if (!text_is_printable(item->value)) /* the unit could not hold it as it is */
+                return problem_add(s->model, s->problems, s->n_problems, origin, &item->reported,
+                                "%s=%s has a tab; write a space, or \\t where quoting is known",
+                                SHOW(item->name), SHOW(item->value));
+        p = arena_append(s->model->arena, s->passthrough->items, s->passthrough->n);
         if (!p)
                 return -ENOMEM;
         *p = (Passthrough){

@@ -35,10 +35,13 @@ Arena *arena_free(Arena *a) {
 }
 
 static Chunk *add_chunk(Arena *a, size_t size) {
-        bool own = size > CHUNK_SIZE / 4;
-        size_t n = own ? size : CHUNK_SIZE;
-        Chunk *c = calloc(1, sizeof(Chunk) + n);
+        size_t n = a->chunks ? MIN(a->chunks->size * 2, CHUNK_SIZE_MAX) : CHUNK_SIZE_MIN;
+        bool own = size > n / 4;
+        Chunk *c;
 
+        if (own)
+                n = size;
+        c = calloc(1, sizeof(Chunk) + n);
         if (!c)
                 return NULL;
         c->size = n;
@@ -57,7 +60,7 @@ void *arena_alloc(Arena *a, size_t size) {
         Chunk *c = a->chunks;
         void *p;
 
-        if (size > PTRDIFF_MAX - CHUNK_SIZE)
+        if (size > PTRDIFF_MAX - CHUNK_SIZE_MAX)
                 return NULL;
         size = (size + align - 1) / align * align;
         if (!c || c->size - c->used < size) {

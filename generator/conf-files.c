@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include "conf-files.h"
+#include "parse-value.h"
 
 /* A file that was found, before it is known whether another of its name comes first. */
 typedef struct Found {
@@ -237,11 +238,27 @@ static int read_text(Search *s, int fd, unsigned char type, char **ret, size_t *
         return *ret ? 0 : -ENOMEM;
 }
 
+/* Messages and units will say the path: what no unit can hold becomes '?'. */
+static int refuse_name(Search *s, Found *f) {
+        char *path = arena_strdup(s->arena, f->file.path);
+
+        if (!path)
+                return -ENOMEM;
+        for (char *p = path; *p; p++)
+                if ((unsigned char) *p < 32 || (unsigned char) *p >= 127)
+                        *p = '?';
+        f->file.path = path;
+        f->file.error = -EILSEQ;
+        return 0;
+}
+
 static int read_file(Search *s, Found *f) {
         _cleanup_close_ int fd = -1;
 
         if (f->file.scope == CONF_BROKEN)
                 return 0;
+        if (!text_is_printable(f->file.path))
+                return refuse_name(s, f);
         f->file.masked = links_to_dev_null(f);
         if (f->file.masked)
                 return 0;

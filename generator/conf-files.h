@@ -34,7 +34,7 @@ typedef struct ConfFile {
         const char *path; /* without the root: as the user would open it */
         bool masked;      /* a link to /dev/null: no text, but in the way of others of the name */
         int error;  /* negative errno: could not be read; -EFBIG: larger than CONF_FILE_MAX; -EMEDIUMTYPE: no
-                             regular file */
+                             regular file; -EILSEQ: its name, and so path, is no text, path has '?' in it */
         char *text; /* size bytes and one more that is writable */
         size_t size;
 } ConfFile;

@@ -56,7 +56,7 @@ static bool specifier_text(const Specifiers *sp, char c, const char *pieces[stat
                 return true;
         case 'n':
                 pieces[2] = sp->unit_suffix;
-                /* fall through */
+                __attribute__((fallthrough));
         case 'N':
                 pieces[0] = sp->unit_prefix;
                 pieces[1] = sp->name;

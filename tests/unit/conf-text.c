@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "conf-text.h"
+#include "parse-value.h"
 
 /* Scope, target and name by the path, as the search path has them. */
 static int classify(Arena *a, ConfFile *f) {
@@ -35,15 +36,26 @@ static int compare(const void *x, const void *y) {
 }
 
 static int add_file(Arena *a, ConfFile **files, size_t *n, char *path, char *text, size_t size) {
-        ConfFile *f = arena_append(a, *files, *n);
-        char *link = strstr(path, " -> /dev/null");
+        char *link = path ? strstr(path, " -> /dev/null") : NULL;
+        ConfFile *f;
 
+        if (!path)
+                return -ENOMEM;
+        if (link)
+                *link = '\0';
+        if (path[0] != '/' || !endswith(path, ".conf"))
+                return 0;
+        f = arena_append(a, *files, *n);
         if (!f)
                 return -ENOMEM;
         f->masked = link;
-        if (link)
-                *link = '\0';
         f->path = path;
+        if (!text_is_printable(path)) { /* as conf_files_read() does */
+                for (char *p = path; *p; p++)
+                        if ((unsigned char) *p < 32 || (unsigned char) *p >= 127)
+                                *p = '?';
+                f->error = -EILSEQ;
+        }
         f->size = size;
         f->text = arena_strndup(a, text, size);
         return f->text ? classify(a, f) : -ENOMEM;

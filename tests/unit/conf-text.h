@@ -10,7 +10,7 @@
  *     Memory=1G
  *     --- /etc/qnet/vm.d/10-memory.conf -> /dev/null
  *
- * Text before the first such line is /etc/qnet/test.conf. */
+ * Paths are absolute and end in .conf, others are left out. Text before the first such line is /etc/qnet/test.conf. */
 
 #include "conf-files.h"
 

@@ -110,6 +110,14 @@ static void test_other_names(void **state) {
         read_one(*state, "");
 }
 
+static void test_names_that_are_no_text(void **state) {
+        put(*state, "/etc/qnet/a\nb.conf", "x");
+        put(*state, "/etc/qnet/\xff.conf", "x");
+        put(*state, "/etc/qnet/x.conf.d/\x1b[1m.conf", "x");
+        read_one(*state, "0 a\nb /etc/qnet/a?b.conf EILSEQ\n0 \xff /etc/qnet/?.conf EILSEQ\n"
+                         "1 x /etc/qnet/x.conf.d/?[1m.conf EILSEQ\n");
+}
+
 static void test_masks(void **state) {
         put(*state, "/usr/lib/qnet/a.conf", "a");
         put(*state, "/usr/lib/qnet/b.conf", "b");
@@ -210,6 +218,7 @@ int main(void) {
                 TEST(test_precedence),
                 TEST(test_other_names),
                 TEST(test_masks),
+                TEST(test_names_that_are_no_text),
                 TEST(test_no_fall_back),
                 TEST(test_too_large),
                 TEST(test_sizes),

@@ -119,6 +119,7 @@ static void test_hostile_values(void **state) {
         refused_one("[Disk]\nFormat=vmdk");
         refused_one("[Disk]\nSize=1");
         refused_one("[Service]\nA b=c");
+        refused_one("[Service]\nA=b\tc");
 }
 
 static void test_names(void **state) {
