@@ -4,8 +4,10 @@
 
 #include "arena.h"
 
-#define CHUNK_SIZE \
-        ((size_t) 1024 * 1024) /* above malloc's mmap threshold: zeroed by the kernel, touched as used */
+/* Chunks double from the one to the other: large ones are above malloc's mmap threshold, zeroed by the kernel and
+ * touched as they are used. */
+#define CHUNK_SIZE_MIN ((size_t) 16 * 1024)
+#define CHUNK_SIZE_MAX ((size_t) 1024 * 1024)
 
 typedef struct Chunk {
         struct Chunk *next;
