@@ -102,5 +102,5 @@ const Member *members_find(const Members *m, const void *of, size_t *ret_n) {
         while (low + n < m->n && m->items[low + n].of == of)
                 n++;
         *ret_n = n;
-        return m->items + low;
+        return n > 0 ? m->items + low : NULL;
 }
