@@ -3,30 +3,15 @@
 #include "apply.h"
 #include "load.h"
 #include "nearest.h"
-#include "overrides.h"
+#include "objects.h"
 #include "problem.h"
 
 #define INHERITANCE_MAX 32
 
-/* All that is said about one object, by kind and name. */
-typedef struct Object {
-        Kind kind;
-        const char *name;
-        Block **own; /* in files, in the order read */
-        size_t n_own;
-        Block **changes; /* in drop-ins, in the order they count */
-        size_t n_changes;
-} Object;
-
 typedef struct Loader {
         Model *m;
         const Host *host;
-        Blocks blocks;
-        Overrides *overrides;
-        const ConfFile *files;
-        size_t n_files;
-        Object *objects[_KIND_MAX]; /* sorted by name */
-        size_t n_objects[_KIND_MAX];
+        Objects objects;
         bool too_many;
 } Loader;
 
@@ -35,115 +20,6 @@ typedef struct Chain {
         const Object *systems[INHERITANCE_MAX];
         size_t n;
 } Chain;
-
-static int compare_blocks(const void *x, const void *y) {
-        const Block *a = *(Block *const *) x, *b = *(Block *const *) y;
-
-        return strcmp(a->name, b->name) ?: (a->sequence > b->sequence) - (a->sequence < b->sequence);
-}
-
-static const char *stem_of(const Object *o) {
-        return o->n_own > 0 && o->own[0]->file->scope == CONF_MAIN ? o->own[0]->file->target : NULL;
-}
-
-static int add_object(Loader *l, Kind kind, Block **own, size_t n_own) {
-        Object *o = arena_append(l->m->arena, l->objects[kind], l->n_objects[kind]);
-
-        if (!o)
-                return -ENOMEM;
-        *o = (Object){ .kind = kind, .name = own[0]->name, .own = own, .n_own = n_own };
-        return overrides_collect(l->overrides, kind, o->name, stem_of(o), NULL, &o->changes, &o->n_changes);
-}
-
-/* The objects of a kind that files open. */
-static int group_blocks(Loader *l, Kind kind) {
-        Block **own = arena_new_items(l->m->arena, Block *, l->blocks.n + 1);
-        size_t n = 0, k;
-        int r;
-
-        if (!own)
-                return -ENOMEM;
-        for (size_t i = 0; i < l->blocks.n; i++) {
-                Block *b = l->blocks.items[i];
-                if (b->kind == kind && b->file->scope == CONF_MAIN)
-                        own[n++] = b;
-        }
-        if (n > 1)
-                qsort(own, n, sizeof(Block *), compare_blocks);
-        for (size_t i = 0; i < n; i += k) {
-                for (k = 1; i + k < n && streq(own[i + k]->name, own[i]->name); k++)
-                        ;
-                r = add_object(l, kind, own + i, k);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int compare_object_name(const void *name, const void *o) {
-        return strcmp(name, ((const Object *) o)->name);
-}
-
-static const Object *find_object(const Loader *l, Kind kind, const char *name) {
-        return l->n_objects[kind] == 0 ? NULL
-                                       : bsearch(name, l->objects[kind], l->n_objects[kind], sizeof(Object),
-                                                         compare_object_name);
-}
-
-static int compare_main(const void *stem, const void *file) {
-        const ConfFile *f = file;
-
-        return f->scope != CONF_MAIN ? -1 : strcmp(stem, f->target);
-}
-
-/* A drop-in opens an object when it stands beside the file that could have; labs and the reaper are there anyway. */
-static bool may_open(const Loader *l, const Block *b) {
-        const ConfFile *f;
-
-        if (b->kind == KIND_LAB || b->kind == KIND_REAPER)
-                return true;
-        if (b->file->scope != CONF_NAME)
-                return false;
-        f = bsearch(b->file->target, l->files, l->n_files, sizeof(ConfFile), compare_main);
-        return f && !f->masked;
-}
-
-static int compare_objects(const void *x, const void *y) {
-        const Object *a = x, *b = y;
-
-        return strcmp(a->name, b->name);
-}
-
-/* The objects of a kind that only drop-ins open. The first block makes it, and is applied as a change, with the rest. */
-static int open_from_dropins(Loader *l, Kind kind) {
-        size_t n, n_before = l->n_objects[kind];
-        Block *const *named = overrides_named(l->overrides, &n);
-        int r;
-
-        for (size_t i = 0; i < n; i++) {
-                Block *b = named[i], **own;
-                Object *o;
-
-                if (b->kind != kind || b->used || !may_open(l, b))
-                        continue;
-                own = arena_alloc(l->m->arena, sizeof(Block *));
-                if (!own)
-                        return -ENOMEM;
-                *own = b;
-                r = add_object(l, kind, own, 1); /* this marks all blocks about it as used */
-                if (r < 0)
-                        return r;
-                o = l->objects[kind] + l->n_objects[kind] - 1;
-                o->n_own = 0;
-        }
-        if (l->n_objects[kind] > n_before && l->n_objects[kind] > 1)
-                qsort(l->objects[kind], l->n_objects[kind], sizeof(Object), compare_objects);
-        return 0;
-}
-
-static Origin object_origin(const Object *o) {
-        return o->own[0]->origin; /* also where n_own is 0: a drop-in's */
-}
 
 static const Item *last_of_blocks(Block *const *blocks, size_t n, const Key *key, const Block **ret_block) {
         for (size_t i = n; i > 0; i--) {
@@ -179,8 +55,8 @@ static int unknown_system(const Loader *l, Subject *s, const Block *b, const Ite
         Nearest nearest = nearest_init(name);
         char text[256];
 
-        for (size_t i = 0; i < MIN(l->n_objects[KIND_SYSTEM], (size_t) 100); i++)
-                nearest_try(&nearest, l->objects[KIND_SYSTEM][i].name);
+        for (size_t i = 0; i < MIN(l->objects.n[KIND_SYSTEM], (size_t) 100); i++)
+                nearest_try(&nearest, l->objects.items[KIND_SYSTEM][i].name);
         snprintf(text, sizeof(text), "is not declared anywhere%s", HINT(nearest.best));
         return chain_problem(s, b, item, text);
 }
@@ -206,7 +82,7 @@ static int find_chain(const Loader *l, Subject *s, const Object *o, Block *const
                 r = specifiers_expand(s->model->arena, &s->specifiers, item->value, &name, &why);
                 if (r < 0) /* applying says it */
                         return r == -EINVAL ? 0 : r;
-                o = find_object(l, KIND_SYSTEM, name);
+                o = objects_find(&l->objects, KIND_SYSTEM, name);
                 if (!o)
                         return unknown_system(l, s, b, item, name);
                 changes = o->changes;
@@ -257,7 +133,7 @@ static int build_vm(Loader *l, const Object *o, const char *name, Block *const *
                 return -ENOMEM;
         memcpy(vm, key_set_defaults(KEYS_VM), sizeof(VM));
         vm->name = (char *) name;
-        vm->origin = object_origin(o);
+        vm->origin = o->origin;
         s.said = &vm->said;
         s.problems = &vm->problems;
         s.n_problems = &vm->n_problems;
@@ -306,10 +182,10 @@ static int add_instance(Loader *l, const Object *o, unsigned k) {
         if (!name)
                 return -ENOMEM;
         if (!name_is_valid(name)) {
-                model_problem(l->m, object_origin(o), "Instances=: the name %s is too long", name);
+                model_problem(l->m, o->origin, "Instances=: the name %s is too long", name);
                 return 0;
         }
-        r = overrides_collect(l->overrides, KIND_VM, name, stem_of(o), o->name, &changes, &n);
+        r = overrides_collect(l->objects.overrides, KIND_VM, name, object_stem(o), o->name, &changes, &n);
         if (r < 0)
                 return r;
         r = build_vm(l, o, name, changes, n, &vm);
@@ -342,7 +218,7 @@ static int load_system(Loader *l, const Object *o) {
 
         if (!system)
                 return -ENOMEM;
-        *system = (System){ .name = (char *) o->name, .origin = object_origin(o) };
+        *system = (System){ .name = (char *) o->name, .origin = o->origin };
         slot = arena_append(l->m->arena, l->m->systems, l->m->n_systems);
         if (!slot)
                 return -ENOMEM;
@@ -366,7 +242,7 @@ static int load_switch(Loader *l, const Object *o) {
         *slot = w;
         memcpy(w, key_set_defaults(KEYS_SWITCH), sizeof(Switch));
         w->name = (char *) o->name;
-        w->origin = object_origin(o);
+        w->origin = o->origin;
         s.said = &w->said;
         s.problems = &w->problems;
         s.n_problems = &w->n_problems;
@@ -392,7 +268,7 @@ static int load_lab(Loader *l, const Object *o) {
         *slot = lab;
         memcpy(lab, key_set_defaults(KEYS_LAB), sizeof(Lab));
         lab->name = (char *) o->name;
-        lab->origin = object_origin(o);
+        lab->origin = o->origin;
         s.said = &lab->said;
         s.passthrough = &lab->passthrough;
         r = apply_all(&s, o->own, o->n_own);
@@ -410,7 +286,7 @@ static int load_reaper(Loader *l, const Object *o) {
         };
         int r;
 
-        reaper->origin = object_origin(o);
+        reaper->origin = o->origin;
         r = apply_all(&s, o->own, o->n_own);
         return r < 0 ? r : apply_all(&s, o->changes, o->n_changes);
 }
@@ -425,8 +301,8 @@ static int load_kind(Loader *l, Kind kind) {
         };
         int r = 0;
 
-        for (size_t i = 0; i < l->n_objects[kind] && r >= 0; i++)
-                r = loaders[kind](l, l->objects[kind] + i);
+        for (size_t i = 0; i < l->objects.n[kind] && r >= 0; i++)
+                r = loaders[kind](l, l->objects.items[kind] + i);
         return r;
 }
 
@@ -437,26 +313,10 @@ static int load_vms(Loader *l) {
         r = load_kind(l, KIND_VM);
         if (r < 0)
                 return r;
-        l->objects[KIND_VM] = NULL;
-        l->n_objects[KIND_VM] = 0;
-        r = open_from_dropins(l, KIND_VM);
+        l->objects.items[KIND_VM] = NULL;
+        l->objects.n[KIND_VM] = 0;
+        r = objects_open_from_dropins(&l->objects, KIND_VM);
         return r < 0 ? r : load_kind(l, KIND_VM);
-}
-
-static void warn_idle_overrides(Loader *l) {
-        for (size_t i = 0; i < l->blocks.n; i++) {
-                const Block *b = l->blocks.items[i];
-
-                if (b->file->scope == CONF_MAIN || b->used)
-                        continue;
-                if (b->name)
-                        model_warning(l->m, b->origin,
-                                        "No file declares a %s %s that this could change, ignoring",
-                                        kind_name(b->kind), b->name);
-                else if (override_is_idle(b))
-                        model_warning(l->m, b->origin, "No %s is called %s that this could change, ignoring",
-                                        b->kind == KIND_ANY ? "object" : kind_name(b->kind), b->file->target);
-        }
 }
 
 static int compare_vms(const void *x, const void *y) {
@@ -491,38 +351,15 @@ static int sort_vms(Model *m) {
         return 0;
 }
 
-static int read_all(Loader *l) {
-        int r;
-
-        for (size_t i = 0; i < l->n_files; i++) {
-                const ConfFile *f = l->files + i;
-
-                if (!f->masked && f->scope != CONF_BROKEN) {
-                        char **slot = arena_append(l->m->arena, l->m->files, l->m->n_files);
-                        if (!slot)
-                                return -ENOMEM;
-                        *slot = (char *) f->path;
-                }
-                r = blocks_read(&l->blocks, f);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 int model_load(Model *m, const Host *host, const ConfFile *files, size_t n_files) {
         static const Kind order[] = { KIND_SYSTEM, KIND_SWITCH, KIND_LAB, KIND_REAPER };
-        Loader l = { .m = m, .host = host, .blocks.model = m, .files = files, .n_files = n_files };
+        Loader l = { .m = m, .host = host, .objects = { .model = m, .files = files, .n_files = n_files } };
         int r;
 
         m->reaper = *(const Reaper *) key_set_defaults(KEYS_REAPER);
-        r = read_all(&l);
-        if (r >= 0)
-                r = overrides_new(m->arena, files, n_files, &l.blocks, &l.overrides);
-        for (Kind kind = 0; kind < _KIND_MAX && r >= 0; kind++)
-                r = group_blocks(&l, kind);
+        r = objects_read(&l.objects);
         for (size_t i = 0; i < ELEMENTSOF(order) && r >= 0; i++) {
-                r = open_from_dropins(&l, order[i]);
+                r = objects_open_from_dropins(&l.objects, order[i]);
                 if (r >= 0)
                         r = load_kind(&l, order[i]);
         }
@@ -531,6 +368,6 @@ int model_load(Model *m, const Host *host, const ConfFile *files, size_t n_files
         if (r >= 0)
                 r = sort_vms(m);
         if (r >= 0)
-                warn_idle_overrides(&l);
+                objects_warn_idle(&l.objects);
         return r;
 }
