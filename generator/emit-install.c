@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* In come the lines of a passed-through [Install], out go links. systemd itself reads that section for "systemctl enable"
- * alone, and refuses to enable what a generator made: so the links are made here, as "enable" would make them, in the
- * generator's directory. */
+/* In come the lines of a passed-through [Install], out go links. systemd itself reads that section for
+ * "systemctl enable" alone, and refuses to enable what a generator made: so the links are made here, as
+ * "enable" would make them, in the generator's directory. */
 
 #include "emit-internal.h"
 #include "log.h"
@@ -16,7 +16,8 @@ static const struct {
         { "RequiredBy", ".requires" },
 };
 
-/* systemd.unit(5). Stricter than needed: no templates, no specifiers; nothing that could leave the directory. */
+/* systemd.unit(5). Stricter than needed: no templates, no specifiers; nothing that could leave the
+ * directory. */
 static bool unit_name_is_valid(const char *s) {
         static const char *const suffixes[] = { ".target", ".service", ".socket", ".device", ".mount",
                 ".automount", ".swap", ".path", ".timer", ".slice", ".scope" };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One function per kind of unit. Each returns what unit_close() returned and stays silent; emit.c logs (but for warnings
- * about [Install], which have a line of the configuration). */
+/* One function per kind of unit. Each returns what unit_close() returned and stays silent; emit.c logs
+ * (but for warnings about [Install], which have a line of the configuration). */
 
 #include "emit.h"
 #include "members.h"
@@ -17,8 +17,8 @@ int emit_reaper(const Reaper *reaper, UnitWriter *w);
 /* ExecStart= of a VM: QEMU with all its arguments. */
 void emit_qemu(const VM *vm, UnitWriter *w);
 
-/* Links that start a unit, given as kind, name and suffix: in starter's directory ".wants" or ".requires"; and those that
- * a passed-through [Install] asks for (emit-install.c). */
+/* Links that start a unit, given as kind, name and suffix: in starter's directory ".wants" or ".requires";
+ * and those that a passed-through [Install] asks for (emit-install.c). */
 int emit_link(UnitWriter *w, const char *starter, const char *directory, const char *unit, const char *name,
                 const char *suffix);
 int emit_install(UnitWriter *w, const PassthroughList *list, const char *unit, const char *name,

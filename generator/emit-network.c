@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Switches, their DHCP servers, and taps. What these units have in common (sandbox, restart policy) stands in shared
- * drop-ins in units/; here is what makes each of them work, and what differs. */
+/* Switches, their DHCP servers, and taps. What these units have in common (sandbox, restart policy) stands
+ * in shared drop-ins in units/; here is what makes each of them work, and what differs. */
 
 #include <arpa/inet.h>
 
@@ -59,7 +59,8 @@ static void emit_tap_dependencies(const Interface *i, UnitWriter *w) {
                 unit_raw(w, "After", "qnet-switch@", i->network->name, ".service");
                 return;
         }
-        /* somebody else's bridge: wait until udev has it; without it the tap has no use, and BindsTo= tells so */
+        /* somebody else's bridge: wait until udev has it; without it the tap has no use, and BindsTo=
+         * tells so */
         device = unit_name_escape_path(i->bridge);
         unit_raw(w, "BindsTo", "sys-subsystem-net-devices-", device ?: "", ".device");
         unit_raw(w, "After", "sys-subsystem-net-devices-", device ?: "", ".device");
@@ -73,7 +74,8 @@ int emit_tap(const VM *vm, const Interface *i, UnitWriter *w) {
         unit_text(w, "Description", "Tap ", i->tap, " of virtual machine ", vm->name);
         emit_origin(&i->origin, w);
         emit_tap_dependencies(i, w);
-        /* the tap outlives a restart of its VM, so that links of others do not flap; it goes when the VM is stopped */
+        /* the tap outlives a restart of its VM, so that links of others do not flap; it goes when the VM
+         * is stopped */
         unit_raw(w, "StopWhenUnneeded", "yes");
 
         emit_oneshot(w);
@@ -139,8 +141,8 @@ static void emit_dhcp_lease_max(const Switch *s, UnitWriter *w) {
                 unit_option(w, "--dhcp-lease-max=", format_number(n, number));
 }
 
-/* dnsmasq tells the last field of --dhcp-host by its looks: "ignore", "infinite" and "45m" are words of its own. A dot at
- * the end makes any of them a host name; it is taken off again. */
+/* dnsmasq tells the last field of --dhcp-host by its looks: "ignore", "infinite" and "45m" are words of
+ * its own. A dot at the end makes any of them a host name; it is taken off again. */
 static bool looks_like_lease_time(const char *name) {
         size_t digits = strspn(name, "0123456789");
 
@@ -204,9 +206,9 @@ int emit_dhcp(const Switch *s, const Members *of_switches, UnitWriter *w) {
         unit_option(w, "--port=0"); /* no DNS: the host's resolver keeps its port */
         unit_option(w, "--no-hosts");
         unit_option(w, "--interface=", s->bridge);
-        unit_option(w, "--bind-interfaces"); /* so that the servers of several switches do not take each other's port */
+        unit_option(w, "--bind-interfaces"); /* or servers of several switches would take each other's port */
         unit_option(w, "--dhcp-authoritative");
-        unit_option(w, "--no-ping"); /* or the first lease takes 3 seconds longer: nobody else is on the switch */
+        unit_option(w, "--no-ping"); /* or a lease takes 3 s longer; nobody else gives addresses here */
         unit_option(w, "--dhcp-leasefile=/var/lib/qnet/dhcp/", s->name, ".leases");
         unit_option(w, "--dhcp-script=" HELPERDIR "/qnet-lease");
         emit_dhcp_range(s, w);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* ExecStart= of a VM: QEMU itself, one option per line, so that "systemctl cat" is a page one can read and copy.
+/* ExecStart= of a VM: QEMU itself, one option per line, so that "systemctl cat" is a page one can read and
+ * copy.
  *
  * Two quotings meet here. systemd's is the unit-writer's business. QEMU's own, in options that are lists of
- * "key=value,key=value", is this file's: a comma in a value is doubled (qemu(1)), and that is all. -kernel, -initrd and
- * -append take their argument as it is. So do -machine and -cpu here: "Machine=q35,hpet=off" is a list on purpose. */
+ * "key=value,key=value", is this file's: a comma in a value is doubled (qemu(1)), and that is all. -kernel,
+ * -initrd and -append take their argument as it is. So do -machine and -cpu here: "Machine=q35,hpet=off" is a
+ * list on purpose. */
 
 #include <limits.h>
 
@@ -60,7 +62,8 @@ static bool starts_with_word(const char *s, const char *word) { /* "virt", "virt
         return rest && (!*rest || *rest == '-' || *rest == ',');
 }
 
-/* Whether the host's processor can run the guest's programs, and any machine of that architecture takes -cpu max. */
+/* Whether the host's processor can run the guest's programs, and any machine of that architecture takes
+ * -cpu max. */
 static bool runs_natively(const VM *vm) {
 #if defined(__x86_64__)
         return streq(vm->architecture, "x86_64") || streq(vm->architecture, "i386");
@@ -100,7 +103,8 @@ static void emit_machine(const VM *vm, UnitWriter *w) {
         option(w, "-smp", format_number(vm->cpus, number));
         emit_memory(vm, w);
 
-        /* only what is said here: no NIC, CD, floppy, display and monitor by default, nothing from /etc/qemu */
+        /* only what is said here: no NIC, CD, floppy, display and monitor by default, nothing from
+         * /etc/qemu */
         unit_option(w, "-nodefaults");
         unit_option(w, "-no-user-config");
         option(w, "-display", display_to_string(vm->display));
@@ -148,8 +152,8 @@ static void option_begin_virtio(const VM *vm, const char *kind, UnitWriter *w) {
 
 /* ---- interfaces ---- */
 
-/* Soldered to the board: the machine makes them, and takes its parameters from -nic. Whatever else Model= says is a
- * device to be plugged in. */
+/* Soldered to the board: the machine makes them, and takes its parameters from -nic. Whatever else Model=
+ * says is a device to be plugged in. */
 static bool is_on_board(const char *model) {
         static const char *const models[] = { "allwinner-emac", "allwinner-sun8i-emac", "cadence_gem",
                 "dp83932", "etraxfs-eth", "ftgmac100", "imx.enet", "imx.fec", "lan9118", "lance", "mcf_fec",

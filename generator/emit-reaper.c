@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* [Reaper], into drop-ins of the static units of the reaper. Without it, and with everything at its default, there are
- * none: the static units work as they are. The paths and the hold-off below are those that stand in them. */
+/* [Reaper], into drop-ins of the static units of the reaper. Without it, and with everything at its
+ * default, there are none: the static units work as they are. The paths and the hold-off below are those
+ * that stand in them. */
 
 #include "emit-internal.h"
 #include "strv.h"

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* qemu-vm@NAME.service: what a VM needs before it starts, the commands around QEMU, and how long each may take. What all
- * VMs share stands in units/qemu-vm@.service.d/10-qnet.conf, QEMU's own command line in emit-qemu.c. */
+/* qemu-vm@NAME.service: what a VM needs before it starts, the commands around QEMU, and how long each may
+ * take. What all VMs share stands in units/qemu-vm@.service.d/10-qnet.conf, QEMU's own command line in
+ * emit-qemu.c. */
 
 #include "emit-internal.h"
 
 #define RUN_DIR   "/run/qnet/vm/"
 #define STATE_DIR "/var/lib/qnet/vm/"
 
-/* What systemd allows a command beyond the time-out that the command itself keeps: it is to tell what it waited for. */
+/* What systemd allows a command beyond the time-out that the command itself keeps: it is to tell what it
+ * waited for. */
 #define TIMEOUT_MARGIN (10 * USEC_PER_SEC)
 
 static void emit_description(const VM *vm, UnitWriter *w) {
@@ -87,9 +89,9 @@ static void emit_settings(const VM *vm, UnitWriter *w) {
         unit_section(w, "Service");
         unit_raw(w, "Type", "exec");
         unit_raw(w, "User", vm->user);
-        /* The address is chosen at each start, by ExecStartPre= below; "-": it is not there before that. Not in the
-         * VM's own directory: a guest that has taken over its QEMU would write LD_PRELOAD= into it for the commands
-         * that root runs. No VM's name starts with a dot. */
+        /* The address is chosen at each start, by ExecStartPre= below; "-": it is not there before that.
+         * Not in the VM's own directory: a guest that has taken over its QEMU would write LD_PRELOAD= into
+         * it for the commands that root runs. No VM's name starts with a dot. */
         if (any_random_mac(vm))
                 unit_text(w, "EnvironmentFile", "-" RUN_DIR ".", vm->name, ".env");
         for (size_t i = 0; i < vm->n_disks; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* In comes a validated model, out go all of its units, in the model's order. This file knows which units and links there
- * are; what stands in them is in emit-*.c, but for labs. The only emitter that logs: one message per unit that could not
- * be written, and the next one is tried. */
+/* In comes a validated model, out go all of its units, in the model's order. This file knows which units
+ * and links there are; what stands in them is in emit-*.c, but for labs. The only emitter that logs: one
+ * message per unit that could not be written, and the next one is tried. */
 
 #include "emit-internal.h"
 #include "log.h"
@@ -40,8 +40,8 @@ void emit_passthrough(const PassthroughList *list, UnitWriter *w) {
         for (size_t i = 0; i < list->n; i++) {
                 const Passthrough *p = &list->items[i];
 
-                /* last in the unit, so that what the user says about a setting is what counts; a section that comes
-                 * a second time continues the first one (systemd.syntax(7)) */
+                /* last in the unit, so that what the user says about a setting is what counts; a section
+                 * that comes a second time continues the first one (systemd.syntax(7)) */
                 if (!section || !streq(section, p->section))
                         unit_section(w, section = p->section);
                 unit_raw(w, p->key, p->value);
@@ -77,8 +77,8 @@ int emit_lab(const Lab *lab, const Members *of_labs, UnitWriter *w) {
         else
                 unit_text(w, "Description", "Lab ", lab->name);
         emit_origin(&lab->origin, w);
-        /* Wants=, not Requires=: one broken VM does not take the lab down. A target is After= what it wants by itself
-         * (systemd.target(5)), so that "systemctl start" of it returns when all are up. */
+        /* Wants=, not Requires=: one broken VM does not take the lab down. A target is After= what it
+         * wants by itself (systemd.target(5)), so that "systemctl start" of it returns when all are up. */
         for (size_t i = 0; i < n; i++)
                 if (members[i].vm)
                         unit_raw(w, "Wants", "qemu-vm@", members[i].vm->name, ".service");
@@ -96,8 +96,9 @@ static void emit_autostart(Emit *e, bool autostart, const char *unit, const char
                 check(e, emit_link(e->w, "qnet.target", ".wants", unit, name, suffix));
 }
 
-/* A unit that only tells what is wrong must not be run in the sandbox and by the restart policy of one that works: the
- * shared drop-in is masked for it, by one of the same name in the directory of the instance (systemd.unit(5)). */
+/* A unit that only tells what is wrong must not be run in the sandbox and by the restart policy of one
+ * that works: the shared drop-in is masked for it, by one of the same name in the directory of the
+ * instance (systemd.unit(5)). */
 static void emit_mask_drop_in(Emit *e, const char *unit, const char *name) {
         check(e, unit_link(e->w, "/dev/null", unit, name, ".service.d/10-qnet.conf"));
 }
@@ -113,7 +114,8 @@ static void emit_network(Emit *e, const Switch *s) {
         if (!s->dhcp)
                 return;
         check(e, emit_dhcp(s, &e->of_switches, e->w));
-        /* without it the first VM would start the server, and guests of others on the bridge had none before */
+        /* without it the first VM would start the server, and guests of others on the bridge had none
+         * before */
         emit_autostart(e, s->autostart, "qnet-dhcp@", s->name, ".service");
 }
 

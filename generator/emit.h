@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* From a validated Model to units: which units there are, and what stands in them. Emitters give keys and values to the
- * unit-writer; they know neither quoting nor paths of output, look at nothing but the model, and produce the same bytes
- * for the same model.
+/* From a validated Model to units: which units there are, and what stands in them. Emitters give keys and
+ * values to the unit-writer; they know neither quoting nor paths of output, look at nothing but the model,
+ * and produce the same bytes for the same model.
  *
  *     emit.c          all of it in order; labs; links that start things; pass-through sections
  *     emit-vm.c       qemu-vm@NAME.service
@@ -14,5 +14,6 @@
 #include "model.h"
 #include "unit-writer.h"
 
-/* Every unit and link of the model. Logs each that fails, goes on with the next, and returns the first error, else 0. */
+/* Every unit and link of the model. Logs each that fails, goes on with the next, and returns the first
+ * error, else 0. */
 int emit_all(const Model *m, UnitWriter *w);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* In comes a model, out go arrays sorted by the object that has the members, then by the model's own order. Sorting
- * by the object's address groups only; the order in which labs and switches are emitted is the model's. */
+/* In comes a model, out go arrays sorted by the object that has the members, then by the model's own
+ * order. Sorting by the object's address groups only; the order in which labs and switches are emitted is
+ * the model's. */
 
 #include "members.h"
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* In come keys, values and arguments, out goes the text of one unit, in the writer's buffer. The only place that
- * escapes. What is escaped, and why it is enough, in the words of systemd.syntax(7) and systemd.service(5):
+/* In come keys, values and arguments, out goes the text of one unit, in the writer's buffer. The only place
+ * that escapes. What is escaped, and why it is enough, in the words of systemd.syntax(7) and
+ * systemd.service(5):
  *   - a line that ends in an odd number of backslashes goes on in the next line: so a value never ends in one;
  *   - a continued line that starts with '#' or ';' is a comment: arguments that have one are quoted;
  *   - "%" is a specifier in all values, "%%" is a percent sign;
- *   - "$NAME" and "${NAME}" are variables in commands, "$$" is a dollar sign, also within quotes of either kind;
+ *   - "$NAME" and "${NAME}" are variables in commands, "$$" is a dollar sign, within quotes too;
  *   - a ";" alone separates commands, '";"' is an argument;
  *   - in double quotes only '"' and '\' mean anything, after the two above. */
 
@@ -67,8 +68,8 @@ enum {
 static const unsigned char byte_class[256] = { BYTE_CLASSES };
 static const unsigned char byte_class_comma[256] = { BYTE_CLASSES, [','] = COMMA };
 
-/* Appends s. Bytes of a class in doubled are written twice, those of a class in escaped get a backslash. Returns the
- * classes that were seen. Most text has no such byte: it is taken in runs. */
+/* Appends s. Bytes of a class in doubled are written twice, those of a class in escaped get a backslash.
+ * Returns the classes that were seen. Most text has no such byte: it is taken in runs. */
 static unsigned put_escaped(UnitWriter *w, const char *s, unsigned doubled, unsigned escaped) {
         const unsigned char *class = doubled & COMMA ? byte_class_comma : byte_class;
         const char *rest = s;
@@ -96,8 +97,9 @@ static unsigned put_escaped(UnitWriter *w, const char *s, unsigned doubled, unsi
         return seen;
 }
 
-/* Ends a value that started at offset start. Space around it would get lost in systemd's parser, so it is refused
- * rather than changed; after an odd number of backslashes a space, which does get lost, keeps the line from going on. */
+/* Ends a value that started at offset start. Space around it would get lost in systemd's parser, so it is
+ * refused rather than changed; after an odd number of backslashes a space, which does get lost, keeps the
+ * line from going on. */
 static void end_value(UnitWriter *w, size_t start) {
         size_t backslashes = 0;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the two files of the unit-writer share: unit-text.c fills the buffer, unit-writer.c takes it to the disk. */
+/* What the two files of the unit-writer share: unit-text.c fills the buffer, unit-writer.c takes it to the
+ * disk. */
 
 #include <stdarg.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* In come the text that unit-text.c has put together and names, out go files and links in one directory, or text on a
- * stream. One buffer and one temporary name serve all units: per unit four system calls, open, write, link or rename, and
- * close, nothing else. */
+/* In come the text that unit-text.c has put together and names, out go files and links in one directory,
+ * or text on a stream. One buffer and one temporary name serve all units: per unit four system calls,
+ * open, write, link or rename, and close, nothing else. */
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -169,9 +169,9 @@ static int write_named(UnitWriter *w) {
         return publish(w);
 }
 
-/* Without any name until it is whole: nothing is left of a generator that is killed, and it is the cheaper way (a
- * rename costs as much as opening and closing the file). 1: done; 0: not here, for want of O_TMPFILE in the file system
- * or of CAP_DAC_READ_SEARCH before Linux 6.10. */
+/* Without any name until it is whole: nothing is left of a generator that is killed, and it is the cheaper
+ * way (a rename costs as much as opening and closing the file). 1: done; 0: not here, for want of
+ * O_TMPFILE in the file system or of CAP_DAC_READ_SEARCH before Linux 6.10. */
 static int write_nameless(UnitWriter *w) {
         _cleanup_close_ int fd = -1;
         int r;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* From keys and values to unit files and links: the one place that knows systemd's quoting and the one that touches
- * the output directory. Emitters say what, never how it is written and never where.
+/* From keys and values to unit files and links: the one place that knows systemd's quoting and the one that
+ * touches the output directory. Emitters say what, never how it is written and never where.
  *
- * A unit is put together in memory and reaches the directory in unit_close(), whole or not at all: it is written
- * under a temporary name and renamed. Links likewise. Whoever else writes to the directory meanwhile, and wherever
- * one of them is killed, a reader sees a complete unit or none.
+ * A unit is put together in memory and reaches the directory in unit_close(), whole or not at all: it is
+ * written under a temporary name and renamed. Links likewise. Whoever else writes to the directory meanwhile,
+ * and wherever one of them is killed, a reader sees a complete unit or none.
  *
- * Values are of two kinds. Text is what somebody wrote or named, and reaches systemd exactly as it is: '%' is doubled
- * and, in commands, '$' too, quotes and backslashes are escaped. Raw is systemd's own language and is passed on, only
- * that a line stays one line. Both refuse control characters and what is not UTF-8, as systemd does
- * (systemd.syntax(7)): there is no such thing as a value with a newline in it.
+ * Values are of two kinds. Text is what somebody wrote or named, and reaches systemd exactly as it is: '%' is
+ * doubled and, in commands, '$' too, quotes and backslashes are escaped. Raw is systemd's own language and is
+ * passed on, only that a line stays one line. Both refuse control characters and what is not UTF-8, as
+ * systemd does (systemd.syntax(7)): there is no such thing as a value with a newline in it.
  *
  * Values are given in pieces that are put together, so that nobody formats strings on the way:
  *
@@ -24,7 +24,8 @@
  *     unit_exec_end(w);
  *     r = unit_close(w);
  *
- * The setters return nothing: the first error sticks to the unit and unit_close() returns it. Silent throughout. */
+ * The setters return nothing: the first error sticks to the unit and unit_close() returns it. Silent
+ * throughout. */
 
 #include "cleanup.h"
 
@@ -32,8 +33,8 @@ typedef struct UnitWriter UnitWriter;
 
 /* Units go to dir, which must exist. */
 int unit_writer_new(const char *dir, UnitWriter **ret);
-/* Units are printed, each under a line "# DIR/NAME", links as "# DIR/LINK -> TARGET"; dir is only shown. The stream
- * stays the caller's. */
+/* Units are printed, each under a line "# DIR/NAME", links as "# DIR/LINK -> TARGET"; dir is only shown.
+ * The stream stays the caller's. */
 int unit_writer_new_stream(FILE *stream, const char *dir, UnitWriter **ret);
 UnitWriter *unit_writer_free(UnitWriter *w); /* always NULL */
 DEFINE_CLEANUP(UnitWriter *, unit_writer_free)
@@ -49,19 +50,20 @@ const char *unit_name(const UnitWriter *w); /* of the unit or link written last,
 
 void unit_section(UnitWriter *w, const char *section);
 
-/* key=value for settings that take the rest of the line and expand specifiers (Description=, SourcePath=, ...). */
+/* key=value for settings that take the rest of the line and expand specifiers (Description=, SourcePath=,
+ * ...). */
 #define unit_text(w, key, ...) unit_text_pieces((w), (key), __VA_ARGS__, NULL)
 void unit_text_pieces(UnitWriter *w, const char *key, ...) _sentinel_;
 /* The same without any escaping. */
 #define unit_raw(w, key, ...) unit_raw_pieces((w), (key), __VA_ARGS__, NULL)
 void unit_raw_pieces(UnitWriter *w, const char *key, ...) _sentinel_;
-/* For settings that take a list of quoted words (ReadWritePaths=, DeviceAllow=): the text as one word, then rest,
- * raw, after a space if it is not NULL. */
+/* For settings that take a list of quoted words (ReadWritePaths=, DeviceAllow=): the text as one word,
+ * then rest, raw, after a space if it is not NULL. */
 void unit_word(UnitWriter *w, const char *key, const char *text, const char *rest);
 
-/* A command line, systemd.service(5): prefix is of "-@:+!" or empty, program an absolute path that is ours. Then the
- * arguments, one call each. unit_option() starts a line of its own (continued with a backslash), unit_arg() goes on
- * in the same line. */
+/* A command line, systemd.service(5): prefix is of "-@:+!" or empty, program an absolute path that is
+ * ours. Then the arguments, one call each. unit_option() starts a line of its own (continued with a
+ * backslash), unit_arg() goes on in the same line. */
 void unit_exec(UnitWriter *w, const char *key, const char *prefix, const char *program);
 #define unit_arg(w, ...) unit_arg_pieces((w), __VA_ARGS__, NULL)
 void unit_arg_pieces(UnitWriter *w, ...) _sentinel_;
@@ -76,13 +78,13 @@ void unit_arg_add_variable(UnitWriter *w, const char *name);       /* ${name}: s
 void unit_arg_end(UnitWriter *w);
 void unit_exec_end(UnitWriter *w);
 
-/* Link name (in pieces; "qnet.target.wants/x.service", directories are made) to target, as symlink(2) takes it.
- * A link that is there already is replaced atomically, unless it is the same. */
+/* Link name (in pieces; "qnet.target.wants/x.service", directories are made) to target, as symlink(2)
+ * takes it. A link that is there already is replaced atomically, unless it is the same. */
 #define unit_link(w, target, ...) unit_link_pieces((w), (target), __VA_ARGS__, NULL)
 int unit_link_pieces(UnitWriter *w, const char *target, ...) _sentinel_;
 
-/* What is not a string: a number, and a time span of microseconds as systemd.time(7) reads it ("90s", "1500ms",
- * "infinity"). Both return buf. */
+/* What is not a string: a number, and a time span of microseconds as systemd.time(7) reads it ("90s",
+ * "1500ms", "infinity"). Both return buf. */
 #define NUMBER_STRING_SIZE sizeof("18446744073709551615us")
 const char *format_number(uint64_t n, char buf[static NUMBER_STRING_SIZE]);
 const char *format_span(usec_t t, char buf[static NUMBER_STRING_SIZE]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* write-unit DIR NAME ARGUMENT... - a service by the unit-writer, for quoting.py: Description= is the first argument, all
- * of them are arguments of the command, and each with "w:" before it is a word of ReadWritePaths=. */
+/* write-unit DIR NAME ARGUMENT... - a service by the unit-writer, for quoting.py: Description= is the
+ * first argument, all of them are arguments of the command, and each with "w:" before it is a word of
+ * ReadWritePaths=. */
 
 #include "unit-writer.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What configuration files cannot say, or say only in ways that tests/generator would need a tree each for. Whole units
- * are compared there. */
+/* What configuration files cannot say, or say only in ways that tests/generator would need a tree each
+ * for. Whole units are compared there. */
 
 #include "emit.h"
 #include "test.h"

@@ -330,7 +330,7 @@ static void forbid_linkat(int error) {
         assert_int_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), 0);
 }
 
-/* Where a file cannot be made without a name (an older kernel, no capability): the same, with a temporary name. */
+/* Where a file cannot be made without a name (an older kernel, no capability): with a temporary name. */
 static void named_one(int error, void (*test)(void **state), void **state) {
         int status;
         pid_t pid = fork();
