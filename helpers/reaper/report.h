@@ -8,7 +8,7 @@
 #include "cursor.h"
 #include "log.h"
 
-/* Each is in the catalog; tests/unit/test-report holds the two together. */
+/* Each is in the catalog; tests/static holds manual page and header together. */
 #define MESSAGE_VM_RESTARTED_STR  "9d6078fff3b44cb19845192523168698"
 #define MESSAGE_VM_FAILED_STR     "af4420ba796447bbbc8297641dd5658f" /* it did not come up again */
 #define MESSAGE_VM_LEFT_ALONE_STR "b4a36599909a41b4b42730e8d5b0f45b" /* known, but not to be restarted now */

@@ -48,7 +48,7 @@ static unsigned n_cases;
 static int state = -1;
 static const char *linked = "yes"; /* NULL: the reader keeps no hard links */
 
-static void shell(const char *format, ...) {
+static void _printf_(1, 2) shell(const char *format, ...) {
         char command[1024];
         va_list ap;
 
@@ -398,7 +398,8 @@ static void refuse_one(const char *how, int error) {
         _cleanup_news_ KillLogNews news = { 0 };
 
         begin();
-        shell(how, path, path);
+        setenv("LOG", path, true);
+        shell("%s", how);
         assert_int_equal(kill_log_new(path, state, -1, &l), 0);
         assert_int_equal(kill_log_look(l, &news), error);
         assert_int_equal(news.n_lines, 0);
@@ -409,14 +410,14 @@ static void refuse_one(const char *how, int error) {
 }
 
 static void test_refused(void **unused) {
-        refuse_one("mkfifo %s", -EBADFD);
-        refuse_one("mkdir %s", -EISDIR);
-        refuse_one("ln -s /etc/passwd %s", -ELOOP);
-        refuse_one("ln -s nowhere %s", -ELOOP);
+        refuse_one("mkfifo $LOG", -EBADFD);
+        refuse_one("mkdir $LOG", -EISDIR);
+        refuse_one("ln -s /etc/passwd $LOG", -ELOOP);
+        refuse_one("ln -s nowhere $LOG", -ELOOP);
         if (geteuid() == 0)
-                refuse_one("mknod %s c 1 5", -EBADFD);
+                refuse_one("mknod $LOG c 1 5", -EBADFD);
         else
-                refuse_one("echo a >%s; chmod 0 %s", -EACCES);
+                refuse_one("echo a >$LOG; chmod 0 $LOG", -EACCES);
 }
 
 static void test_damaged(void **unused) {
