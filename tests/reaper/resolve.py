@@ -215,12 +215,12 @@ def spoofed():
 
 
 def cost():
-    """System calls of a look-up with 10 and with 10,000 neighbours; of an address that is pinned, and one that is not there."""
+    """Calls of the network of a look-up with 10 and with 10,000 neighbours; of an address that is pinned, and one that is not there."""
     if not shutil.which("strace"):
         print("skip cost strace is not installed")
         return
     def calls(word):
-        r = subprocess.run(["strace", "-o", "!wc -l >&2", REAPER, "resolve", "--", word], capture_output=True, text=True)
+        r = subprocess.run(["strace", "-e", "trace=network", "-o", "!grep -c '(' >&2", REAPER, "resolve", "--", word], capture_output=True, text=True)
         return int(r.stderr.split()[-1])
 
     def many(n):
@@ -235,7 +235,7 @@ def cost():
     many(10000)
     lots = [calls("10.9.0.10"), calls("10.9.0.99")]
     n = len(subprocess.run(["ip", "neigh", "show", "dev", "s1", "nud", "permanent"], capture_output=True, text=True).stdout.splitlines())
-    report(f"cost with {n} neighbours: {lots} system calls, with 10: {few}",
+    report(f"cost with {n} neighbours: {lots} calls of the network, with 10: {few}",
            None if few == lots and n >= 10000 else f"few={few} lots={lots} n={n}")
     sh("ip link del s1")
 
