@@ -187,7 +187,7 @@ int apply_block(Subject *s, const Block *b) {
         for (Item *item = b->first; item && r >= 0; item = item->next) {
                 Origin origin = { b->origin.file, item->line };
 
-                switch (item->type) {
+                switch ((ItemType) item->type) {
                 case ITEM_PART:
                         r = open_part(s, item, origin, &c);
                         break;

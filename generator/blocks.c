@@ -44,7 +44,7 @@ static Item *add_item(Reading *r, Block *b, ItemType type, unsigned line) {
 
         if (!i)
                 return NULL;
-        i->type = type;
+        i->type = (unsigned char) type;
         i->line = line;
         if (b->last)
                 b->last->next = i;
@@ -216,8 +216,10 @@ static int read_assignment(Reading *r, const IniLine *l) {
         if (!i)
                 return -ENOMEM;
         i->section = s;
-        i->key = key;
-        i->name = l->name;
+        if (key)
+                i->key = key;
+        else
+                i->name = l->name;
         i->value = l->value;
         return 0;
 }

@@ -22,15 +22,17 @@ typedef enum ItemType {
         ITEM_ERROR,       /* value is the message */
 } ItemType;
 
-typedef struct Item {
+typedef struct Item { /* as small as can be: there is one for each line */
         struct Item *next;
-        ItemType type;
-        unsigned line;
         const Section *section;
-        const Key *key;
-        const char *name;
+        union {
+                const Key *key;   /* ITEM_SET */
+                const char *name; /* ITEM_PART, ITEM_PASSTHROUGH */
+        };
         char *value;
-        bool reported; /* its problem is in the log */
+        unsigned line;
+        unsigned char type; /* ItemType */
+        bool reported;      /* its problem is in the log */
 } Item;
 
 typedef struct Block {

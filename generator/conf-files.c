@@ -21,9 +21,9 @@ typedef struct Found {
 typedef struct Search {
         Arena *arena;
         const char *root;
-        int root_fd; /* -1 without a root */
-        Found *found;
-        size_t n_found;
+        int root_fd;  /* -1 without a root */
+        Found *found; /* on the heap: it is needed for a moment only */
+        size_t n_found, found_allocated;
         int *fds; /* directories, open until all is read */
         size_t n_fds;
         char page[4096];
@@ -33,15 +33,22 @@ static void search_done(Search *s) {
         for (size_t i = 0; i < s->n_fds; i++)
                 safe_close(s->fds[i]);
         safe_close(s->root_fd);
+        free(s->found);
 }
 
 static Found *add_found(Search *s, ConfScope scope, const char *target, const char *path) {
-        Found *f = arena_append(s->arena, s->found, s->n_found);
+        Found *f;
 
-        if (f) {
-                f->fd = -1;
-                f->file = (ConfFile){ .scope = scope, .target = target, .name = "", .path = path };
+        if (s->n_found == s->found_allocated) {
+                size_t n = MAX(2 * s->found_allocated, (size_t) 64);
+                f = reallocarray(s->found, n, sizeof(Found));
+                if (!f)
+                        return NULL;
+                s->found = f;
+                s->found_allocated = n;
         }
+        f = s->found + s->n_found++;
+        *f = (Found){ .fd = -1, .file = { .scope = scope, .target = target, .name = "", .path = path } };
         return f;
 }
 
@@ -270,7 +277,7 @@ static int read_file(Search *s, Found *f) {
 
 /* Of each name the first directory's, read. */
 static int read_files(Search *s, ConfFile **ret, size_t *ret_n) {
-        ConfFile *files = arena_new_items(s->arena, ConfFile, s->n_found);
+        ConfFile *files = arena_new_items(s->arena, ConfFile, s->n_found + 1);
         size_t n = 0;
         int r;
 

@@ -13,11 +13,21 @@ const char *object_stem(const Object *object) {
         return object->n_own > 0 ? object->own[0]->file->target : NULL;
 }
 
-static int add_object(Objects *o, Kind kind, Block **own, size_t n_own, const Block *opener) {
-        Object *object = arena_append(o->model->arena, o->items[kind], o->n[kind]);
+/* Room for n more of a kind. */
+static int reserve(Objects *o, Kind kind, size_t n) {
+        Object *items = arena_new_items(o->model->arena, Object, o->n[kind] + n);
 
-        if (!object)
+        if (!items)
                 return -ENOMEM;
+        if (o->n[kind] > 0)
+                memcpy(items, o->items[kind], o->n[kind] * sizeof(Object));
+        o->items[kind] = items;
+        return 0;
+}
+
+static int add_object(Objects *o, Kind kind, Block **own, size_t n_own, const Block *opener) {
+        Object *object = o->items[kind] + o->n[kind]++;
+
         *object = (Object){
                 .kind = kind,
                 .name = opener->name,
@@ -29,29 +39,44 @@ static int add_object(Objects *o, Kind kind, Block **own, size_t n_own, const Bl
                         &object->changes, &object->n_changes);
 }
 
-/* The objects of a kind that files open. */
-static int group_blocks(Objects *o, Kind kind) {
-        Block **own = arena_new_items(o->model->arena, Block *, o->blocks.n + 1);
-        size_t n = 0, k;
-        int r;
+/* The blocks of a kind in files, by name. */
+static int sort_blocks(Objects *o, Kind kind, Block ***ret, size_t *ret_n) {
+        size_t n = 0, k = 0;
+        Block **own;
 
+        for (size_t i = 0; i < o->blocks.n; i++)
+                n += o->blocks.items[i]->kind == kind && o->blocks.items[i]->file->scope == CONF_MAIN;
+        own = arena_new_items(o->model->arena, Block *, n);
         if (!own)
                 return -ENOMEM;
-        for (size_t i = 0; i < o->blocks.n; i++) {
-                Block *b = o->blocks.items[i];
-                if (b->kind == kind && b->file->scope == CONF_MAIN)
-                        own[n++] = b;
-        }
+        for (size_t i = 0; i < o->blocks.n; i++)
+                if (o->blocks.items[i]->kind == kind && o->blocks.items[i]->file->scope == CONF_MAIN)
+                        own[k++] = o->blocks.items[i];
         if (n > 1)
                 qsort(own, n, sizeof(Block *), compare_blocks);
-        for (size_t i = 0; i < n; i += k) {
+        *ret = own;
+        *ret_n = n;
+        return 0;
+}
+
+/* The objects of a kind that files open: runs of blocks of one name. */
+static int group_blocks(Objects *o, Kind kind) {
+        size_t n, n_objects = 0, k;
+        Block **own;
+        int r;
+
+        r = sort_blocks(o, kind, &own, &n);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++)
+                n_objects += i == 0 || !streq(own[i]->name, own[i - 1]->name);
+        r = reserve(o, kind, n_objects);
+        for (size_t i = 0; i < n && r >= 0; i += k) {
                 for (k = 1; i + k < n && streq(own[i + k]->name, own[i]->name); k++)
                         ;
                 r = add_object(o, kind, own + i, k, own[i]);
-                if (r < 0)
-                        return r;
         }
-        return 0;
+        return r;
 }
 
 static int compare_object_name(const void *name, const void *object) {
@@ -88,22 +113,28 @@ static int compare_objects(const void *x, const void *y) {
         return strcmp(a->name, b->name);
 }
 
+static bool opens(const Objects *o, Kind kind, const Block *b) {
+        return b->kind == kind && !b->used && may_open(o, b);
+}
+
 /* The block that opens it is applied as a change, with the rest. */
 int objects_open_from_dropins(Objects *o, Kind kind) {
-        size_t n, n_before = o->n[kind];
+        size_t n, n_opening = 0;
         Block *const *named = overrides_named(o->overrides, &n);
         int r;
 
-        for (size_t i = 0; i < n; i++) {
-                if (named[i]->kind != kind || named[i]->used || !may_open(o, named[i]))
-                        continue;
-                r = add_object(o, kind, NULL, 0, named[i]); /* this marks all blocks about it as used */
-                if (r < 0)
-                        return r;
-        }
-        if (o->n[kind] > n_before && o->n[kind] > 1)
+        for (size_t i = 0; i < n; i++)
+                n_opening += opens(o, kind, named[i]);
+        if (n_opening == 0)
+                return 0;
+        r = reserve(o, kind, n_opening);
+        for (size_t i = 0; i < n && r >= 0; i++)
+                if (opens(o, kind, named[i]))
+                        r = add_object(o, kind, NULL, 0,
+                                        named[i]); /* which marks all blocks about it as used */
+        if (r >= 0)
                 qsort(o->items[kind], o->n[kind], sizeof(Object), compare_objects);
-        return 0;
+        return r;
 }
 
 void objects_warn_idle(const Objects *o) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "arena.h"
 #include "conf-table.h"
 #include "problem.h"
 #include "validate.h"
@@ -24,17 +23,26 @@ typedef struct Claim {
 
 typedef struct Claims {
         Model *m;
-        Claim *items;
-        size_t n;
+        Claim *items; /* on the heap: they are needed for a moment only */
+        size_t n, n_allocated;
 } Claims;
 
-static int add_claim(Claims *c, Claim claim) {
-        Claim *slot = arena_append(c->m->arena, c->items, c->n);
+static void claims_done(Claims *c) {
+        free(c->items);
+}
+#define _cleanup_claims_ _cleanup_(claims_done)
 
-        if (!slot)
-                return -ENOMEM;
+static int add_claim(Claims *c, Claim claim) {
+        if (c->n == c->n_allocated) {
+                size_t n = MAX(2 * c->n_allocated, (size_t) 64);
+                Claim *items = reallocarray(c->items, n, sizeof(Claim));
+                if (!items)
+                        return -ENOMEM;
+                c->items = items;
+                c->n_allocated = n;
+        }
         claim.sequence = c->n;
-        *slot = claim;
+        c->items[c->n++] = claim;
         return 0;
 }
 
@@ -101,7 +109,7 @@ static int settle(Claims *c, const char *what) {
 }
 
 static int check_interface_names(Model *m) {
-        Claims c = { .m = m };
+        _cleanup_claims_ Claims c = { .m = m };
         int r = 0;
 
         for (size_t i = 0; i < m->n_switches && r >= 0; i++)
@@ -163,7 +171,7 @@ static void warn_ambiguous(const Claims *c) {
 
 /* Of the host: on one network only, for a route to the subnet leads to one. */
 static int check_switch_addresses(Model *m) {
-        Claims c = { .m = m };
+        _cleanup_claims_ Claims c = { .m = m };
         int r = 0;
 
         for (size_t i = 0; i < m->n_switches && r >= 0; i++) {
@@ -176,7 +184,7 @@ static int check_switch_addresses(Model *m) {
 
 /* Of guests: once per network. */
 static int check_guest_addresses(Model *m) {
-        Claims c = { .m = m };
+        _cleanup_claims_ Claims c = { .m = m };
         int r = 0;
 
         for (size_t v = 0; v < m->n_vms; v++)
@@ -194,7 +202,7 @@ static int check_guest_addresses(Model *m) {
 }
 
 static int check_images(Model *m) {
-        Claims c = { .m = m };
+        _cleanup_claims_ Claims c = { .m = m };
         int r = 0;
 
         for (size_t v = 0; v < m->n_vms; v++)
