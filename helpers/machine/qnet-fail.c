@@ -4,6 +4,8 @@
  * journal show it, and fails. Each argument is a message; "FILE:LINE: text" gets CONFIG_FILE= and
  * CONFIG_LINE= in the journal. */
 
+#include <assert.h>
+
 #include "parse-value.h"
 #include "program.h"
 
@@ -21,6 +23,7 @@ static void fail(const char *message) {
         _cleanup_free_ char *file = NULL, *number = NULL;
         unsigned line;
 
+        assert(message); /* gcc's -Wnonnull with -fsanitize=undefined wants to be told */
         colon = text ? memrchr(message, ':', (size_t) (text - message)) : NULL;
         if (colon && colon > message) {
                 number = strndup(colon + 1, (size_t) (text - colon - 1));
