@@ -8,7 +8,7 @@
 #include "arena.h"
 #include "parse-value.h"
 
-uint64_t digest(const char *text, uint64_t seed);
+uint64_t digest(const char *text);
 
 /* "tap-host1", "tap1-host1" for index 1; else "tap" and 12 hex digits. */
 char *derive_tap(Arena *a, const char *vm, unsigned index);
