@@ -126,10 +126,10 @@ static void emit_prepare_disk(const VM *vm, const Disk *d, UnitWriter *w) {
         unit_exec(w, "ExecStartPre", "+", HELPERDIR "/qnet-disk");
         unit_arg(w, "guard");
         unit_arg(w, d->image);
-        if (d->mode == DISK_PERSISTENT) {
+        if (d->mode == DISK_PERSISTENT)
                 unit_arg(w, "--write");
-                unit_arg(w, "--grant-to-owner-of=" RUN_DIR, vm->name);
-        }
+        /* the VM's user is new at each start; where the mode bits let it in, no entry is made */
+        unit_arg(w, "--grant-to-owner-of=" RUN_DIR, vm->name);
         unit_exec_end(w);
         if (d->mode != DISK_OVERLAY)
                 return;
@@ -181,15 +181,14 @@ static void emit_stop(const VM *vm, UnitWriter *w) {
         unit_arg(w, RUN_DIR, vm->name, "/qnet.qmp");
         unit_arg(w, "--timeout=", format_span(vm->stop_timeout, span));
         unit_exec_end(w);
-        for (size_t i = 0; i < vm->n_disks; i++)
-                if (vm->disks[i].mode == DISK_PERSISTENT) {
-                        /* also after a start that failed half-way: nothing granted stays so */
-                        unit_exec(w, "ExecStopPost", "+", HELPERDIR "/qnet-disk");
-                        unit_arg(w, "release");
-                        unit_arg(w, vm->disks[i].image);
-                        unit_arg(w, "--grant-to-owner-of=" RUN_DIR, vm->name);
-                        unit_exec_end(w);
-                }
+        for (size_t i = 0; i < vm->n_disks; i++) {
+                /* also after a start that failed half-way: nothing granted stays so */
+                unit_exec(w, "ExecStopPost", "+", HELPERDIR "/qnet-disk");
+                unit_arg(w, "release");
+                unit_arg(w, vm->disks[i].image);
+                unit_arg(w, "--grant-to-owner-of=" RUN_DIR, vm->name);
+                unit_exec_end(w);
+        }
 }
 
 int emit_vm(const VM *vm, UnitWriter *w) {
