@@ -200,25 +200,35 @@ const char *kind_directory(Kind kind) {
 Origin said_at(const Said *said, Origin fallback, KeySet set, const char *name) {
         const Key *key = key_find(set, name);
         size_t n;
+        ptrdiff_t i;
 
         assert(key);
-        if (!said->origins)
-                return fallback;
-        fallback = said->origins[key - set_rows(set, &n)].file ? said->origins[key - set_rows(set, &n)]
-                                                               : fallback;
+        i = key - set_rows(set, &n);
+        for (const SaidIn *in = said->files; in; in = in->next)
+                if (in->lines[i] > 0)
+                        return (Origin){ in->file, in->lines[i] };
         return fallback;
 }
 
 int said_set(Arena *a, Said *said, const Key *key, Origin origin) {
         size_t n;
-        const Key *rows = set_rows(key->set, &n);
+        ptrdiff_t i = key - set_rows(key->set, &n);
+        SaidIn *here = NULL;
 
-        if (!said->origins) {
-                said->origins = arena_new_items(a, Origin, n);
-                if (!said->origins)
-                        return -ENOMEM;
+        for (SaidIn *in = said->files; in; in = in->next) {
+                in->lines[i] = 0;
+                if (in->file == origin.file)
+                        here = in;
         }
-        said->origins[key - rows] = origin;
+        if (!here) {
+                here = arena_alloc(a, sizeof(SaidIn) + n * sizeof(here->lines[0]));
+                if (!here)
+                        return -ENOMEM;
+                here->file = origin.file;
+                here->next = said->files;
+                said->files = here;
+        }
+        here->lines[i] = origin.line;
         return 0;
 }
 

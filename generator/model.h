@@ -21,10 +21,16 @@ typedef struct Origin {
         unsigned line;
 } Origin;
 
-/* Where each key of an object or sub-section was said last, by the key's place in the table; for messages, and
- * NULL while none was said. */
+/* Where each key of an object or sub-section was said last, for messages: by file, as most say all in one; the lines by
+ * the key's place in the table, 0 where it was not said. */
+typedef struct SaidIn {
+        struct SaidIn *next;
+        const char *file;
+        unsigned lines[];
+} SaidIn;
+
 typedef struct Said {
-        Origin *origins;
+        SaidIn *files;
 } Said;
 
 /* A message about one object, "host1.conf:7: Memory=lots is not a size"; the file as a path. */
