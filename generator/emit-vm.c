@@ -189,6 +189,13 @@ static void emit_stop(const VM *vm, UnitWriter *w) {
                 unit_arg(w, "--grant-to-owner-of=" RUN_DIR, vm->name);
                 unit_exec_end(w);
         }
+        if (any_random_mac(vm)) {
+                /* outside the directory that systemd removes: the VM must not be able to write it */
+                unit_exec(w, "ExecStopPost", "+", "/usr/bin/rm");
+                unit_arg(w, "-f");
+                unit_arg(w, RUN_DIR ".", vm->name, ".env");
+                unit_exec_end(w);
+        }
 }
 
 int emit_vm(const VM *vm, UnitWriter *w) {

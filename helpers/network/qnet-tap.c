@@ -5,7 +5,7 @@
  *
  * A tap bears the alias "qnet:vm=NAME mac=MAC"; only such a tap is ever adopted, changed or deleted.
  *
- * Privilege: CAP_NET_ADMIN; /dev/net/tun. own --env-file= writes into a directory of the VM's user and runs as root. */
+ * Privilege: CAP_NET_ADMIN; /dev/net/tun. own runs as root: it reads who owns a directory of the VM's user. */
 
 #include <pwd.h>
 #include <grp.h>
