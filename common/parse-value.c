@@ -74,7 +74,8 @@ static int multiply_fixed(uint64_t unit, uint64_t whole, uint64_t fraction, uint
 }
 
 /* A number with an optional fraction of at most nine digits; *end behind it, scale is 10^digits. */
-static int scan_number(const char *s, uint64_t *whole, uint64_t *fraction, uint64_t *scale, const char **end) {
+static int scan_number(
+                const char *s, uint64_t *whole, uint64_t *fraction, uint64_t *scale, const char **end) {
         int r;
 
         if (!isdigit((unsigned char) *s))
@@ -262,18 +263,26 @@ const char *format_ip_prefix(const IPAddress *ip, char buf[static IP_STRING_SIZE
         return buf;
 }
 
-bool name_is_valid(const char *s) {
-        size_t n = strlen(s);
+static bool is_name_byte(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || c == '-' ||
+               c == '_' || c == '.';
+}
 
-        return n > 0 && n <= NAME_LENGTH_MAX && isalnum((unsigned char) s[0]) && isascii((unsigned char) s[0]) &&
-               strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == n;
+/* How many bytes the name has, 0 when it has others than a name's or more than max. */
+static size_t name_length(const char *s, size_t max) {
+        size_t n = 0;
+
+        while (n <= max && is_name_byte(s[n]))
+                n++;
+        return n > max || s[n] ? 0 : n;
+}
+
+bool name_is_valid(const char *s) {
+        return name_length(s, NAME_LENGTH_MAX) > 0 && s[0] != '-' && s[0] != '_' && s[0] != '.';
 }
 
 bool ifname_is_valid(const char *s) {
-        size_t n = strlen(s);
-
-        return n > 0 && n < IF_NAMESIZE && s[0] != '.' && s[0] != '-' &&
-               strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == n;
+        return name_length(s, IF_NAMESIZE - 1) > 0 && s[0] != '.' && s[0] != '-';
 }
 
 bool path_is_normalized(const char *s) {

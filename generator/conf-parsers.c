@@ -26,7 +26,8 @@ int setting_expand(Setting *s, char *value, char **ret) {
         r = specifiers_expand(s->arena, s->specifiers, value, &text, &s->why);
         if (r < 0)
                 return r;
-        if (!text_is_printable(text))
+        /* what is in the file is text, up to tabs: the reader of lines has seen to that */
+        if (text == value ? strchr(text, '\t') != NULL : !text_is_printable(text))
                 return setting_refuse(s, "has a tab or another control character");
         *ret = text;
         return 0;
@@ -255,7 +256,9 @@ int parse_extra_args(Setting *s, char *value, void *member) {
         r = words_split(s->arena, value, &words, &n, &s->why);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < n; i++) { /* all of them, before any is taken over */
+        for (size_t i = 0; i < n; i++) {          /* all of them, before any is taken over */
+                if (!text_is_printable(words[i])) /* by an escape */
+                        return setting_refuse(s, "has a tab or another control character");
                 r = setting_expand(s, words[i], words + i);
                 if (r < 0)
                         return r;

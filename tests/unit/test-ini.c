@@ -84,6 +84,24 @@ static void test_errors(void **state) {
         ini_one("A=\x7f", "1 ! Line has a control character: -\n");
 }
 
+/* Every byte at every place of a word of eight: nothing hides behind its neighbours. */
+static void test_every_byte(void **state) {
+        for (unsigned c = 1; c < 256; c++)
+                for (size_t i = 0; i < 16; i++) {
+                        char text[] = "A=xxxxxxxxxxxxxxxx";
+                        bool bad = (c < 32 && c != '\t') || c >= 127;
+                        IniReader r;
+                        IniLine l;
+
+                        if (c == '\n' || (c == '\r' && i == 15))
+                                continue;
+                        text[2 + i] = (char) c;
+                        ini_open(&r, text, sizeof(text) - 1);
+                        assert_true(ini_next(&r, &l));
+                        assert_int_equal(l.type, bad ? INI_ERROR : INI_ASSIGNMENT);
+                }
+}
+
 static void test_long(void **state) {
         size_t n = INI_LINE_MAX + 64 * 1024 + 5;
         char *text = malloc(n);
@@ -145,6 +163,7 @@ int main(void) {
                 cmocka_unit_test(test_continuation),
                 cmocka_unit_test(test_errors),
                 cmocka_unit_test(test_long),
+                cmocka_unit_test(test_every_byte),
                 cmocka_unit_test(test_words),
         };
 
