@@ -121,7 +121,7 @@ MESON_LINE = re.compile(r"^ *\d+/\d+ (?:[\w:+-]+ / )?(\S.*?) +(OK|FAIL|SKIP|TIME
 
 def suite_unit(results, quick, _):
     """What "meson test" runs, but for suites that have a "run" of their own."""
-    command = ["meson", "test", "-C", str(CACHE / "build-sanitized"), "--no-rebuild", "--print-errorlogs",
+    command = ["meson", "test", "-C", str(CACHE / "build-sanitized"), "--no-rebuild", "--print-errorlogs", "--timeout-multiplier", "4",
                "--num-processes", str(os.cpu_count() or 1)]
     for suite in suites_with_run():
         command += ["--no-suite", suite]

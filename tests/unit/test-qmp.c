@@ -98,11 +98,13 @@ static void talk_one(int line, speak_t speak, const char *script, bool linger, i
         int r;
 
         peer_start(&p, speak, script, linger);
-        r = qmp_negotiate(p.qmp, deadline_after(SECOND));
+        /* short only where it is to pass: the machine may be busy */
+        r = qmp_negotiate(p.qmp, deadline_after(greeting == -ETIMEDOUT ? SECOND : 20 * SECOND));
         if (r != greeting)
                 fail_msg("line %d: greeting %d instead of %d", line, r, greeting);
         if (r == 0) {
-                r = qmp_command(p.qmp, "query-status", deadline_after(SECOND / 5), &reply);
+                r = qmp_command(p.qmp, "query-status",
+                                deadline_after(command == -ETIMEDOUT ? SECOND / 5 : 20 * SECOND), &reply);
                 if (r != command)
                         fail_msg("line %d: command %d instead of %d", line, r, command);
         }
@@ -110,7 +112,7 @@ static void talk_one(int line, speak_t speak, const char *script, bool linger, i
                 fail_msg("line %d: status", line);
         if (p.events != events)
                 fail_msg("line %d: %u events instead of %u", line, p.events, events);
-        if (now_monotonic() - start > 3 * SECOND)
+        if (now_monotonic() - start > 25 * SECOND)
                 fail_msg("line %d: took too long", line);
         peer_stop(&p);
 }
