@@ -109,7 +109,6 @@ def test_neighbour_entry_is_removed():
     old = invocation("old1")
     monitor = subprocess.Popen(["ip", "monitor", "neigh", "dev", "netbr1"], stdout=subprocess.PIPE, text=True)
     try:
-        time.sleep(11)                          # the hold-off after the restart before
         guest.freeze()
         report(guest.ip)
         wait_for("a new old1", lambda: invocation("old1") not in ("", old))
@@ -124,7 +123,6 @@ def test_neighbour_entry_is_removed():
 def test_restart_by_name_and_mac():
     for line in ("host2", mac_of("host2")):
         old = invocation("host2")
-        time.sleep(11)
         guests["host2"].freeze()
         report(line)
         wait_for("a new host2", lambda: invocation("host2") not in ("", old))

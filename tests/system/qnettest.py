@@ -184,7 +184,8 @@ class Guest:
             return None
 
     def freeze(self):
-        """Stops its QEMU, as a hang would."""
+        """Stops its QEMU, as a hang would; when the hold-off is over, as the reaper would leave it alone before."""
+        past_hold_off(self.name)
         os.kill(qemu_pid(self.name), signal.SIGSTOP)
         wait_for(f"{self.name} to fall silent", lambda: not self.answers())
 
@@ -222,6 +223,12 @@ def report(*addresses, log=KILL_LOG):
     """Appends addresses to a kill log as an unprivileged client."""
     sh("setpriv --reuid=nobody --regid=nogroup --groups=qnet --inh-caps=-all python3 -c "
        + " ".join(shlex.quote(a) for a in (CLIENT, log, *addresses)))
+
+
+def past_hold_off(name, seconds=10):
+    """Waits until the VM has been running for longer than HoldoffSec=."""
+    wait_for(f"{name} to be older than the hold-off", lambda: time.clock_gettime(time.CLOCK_MONOTONIC)
+             - int(show(vm(name), "ActiveEnterTimestampMonotonic")) / 1e6 > seconds + .5)
 
 
 def reaper_idle():
