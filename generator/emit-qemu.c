@@ -11,56 +11,13 @@
 #include <limits.h>
 
 #include "emit-internal.h"
+#include "qemu-option.h"
 #include "strv.h"
 
 #define RUN_DIR   "/run/qnet/vm/"
 #define STATE_DIR "/var/lib/qnet/vm/"
 
-/* ---- "-option first,key=value,..." ---- */
-
-static void option_begin(UnitWriter *w, const char *option, const char *first) {
-        unit_option(w, option);
-        unit_arg_begin(w);
-        unit_arg_add(w, first);
-}
-
-static void option_key(UnitWriter *w, const char *key, const char *value) {
-        unit_arg_add(w, ",");
-        unit_arg_add(w, key);
-        unit_arg_add(w, "=");
-        unit_arg_add_commas_doubled(w, value);
-}
-
-static void option_key_number(UnitWriter *w, const char *key, uint64_t value) {
-        char number[NUMBER_STRING_SIZE];
-
-        option_key(w, key, format_number(value, number));
-}
-
-/* An id of ours: "net0", "disk1" */
-static void option_key_id(UnitWriter *w, const char *key, const char *prefix, unsigned index) {
-        char id[32];
-
-        snprintf(id, sizeof(id), "%s%u", prefix, index);
-        option_key(w, key, id);
-}
-
-static void option_end(UnitWriter *w) {
-        unit_arg_end(w);
-}
-
-static void option(UnitWriter *w, const char *name, const char *value) {
-        unit_option(w, name);
-        unit_arg(w, value);
-}
-
 /* ---- the machine ---- */
-
-static bool starts_with_word(const char *s, const char *word) { /* "virt", "virt-7.2", "virt,gic-version=3" */
-        const char *rest = startswith(s, word);
-
-        return rest && (!*rest || *rest == '-' || *rest == ',');
-}
 
 /* Whether the host's processor can run the guest's programs, and any machine of that architecture takes
  * -cpu max. */
@@ -132,22 +89,6 @@ static void emit_boot(const VM *vm, UnitWriter *w) {
                 option(w, "-initrd", vm->initrd);
         if (vm->kernel_command_line)
                 option(w, "-append", vm->kernel_command_line);
-}
-
-/* What connects virtio devices: PCI wherever there is any. */
-static const char *virtio_transport(const VM *vm) {
-        if (streq(vm->architecture, "s390x"))
-                return "ccw";
-        if (starts_with_word(vm->machine, "microvm") || streq(vm->architecture, "m68k"))
-                return "device";
-        return "pci";
-}
-
-static void option_begin_virtio(const VM *vm, const char *kind, UnitWriter *w) {
-        option_begin(w, "-device", "virtio-");
-        unit_arg_add(w, kind);
-        unit_arg_add(w, "-");
-        unit_arg_add(w, virtio_transport(vm));
 }
 
 /* ---- interfaces ---- */
