@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "access.h"
+#include "content.h"
 #include "guard.h"
 #include "locks.h"
 #include "log.h"
@@ -39,16 +40,10 @@ static int refuse_if_host_uses(const Guard *g, const struct stat *st) {
         return 0;
 }
 
-static int refuse_if_locked(const Guard *g, int path_fd) {
+static int refuse_if_locked(const Guard *g, int fd) {
         _cleanup_free_ char *holder = NULL;
-        _cleanup_close_ int fd = -1;
-        char path[64];
         int r;
 
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (fd < 0)
-                return log_error_errno(errno, "Cannot open image %s: %m", g->image);
         r = image_is_locked(fd, g->write, &holder);
         if (r < 0)
                 return log_error_errno(r, "Cannot find out who uses %s: %m", g->image);
@@ -56,6 +51,21 @@ static int refuse_if_locked(const Guard *g, int path_fd) {
                 return log_error_errno(EBUSY, "%s is in use by %s, so it cannot be %s; stop that first.",
                                 g->image, holder, g->write ? "written to" : "read safely");
         return 0;
+}
+
+/* Only now: a disk that is in use should not even be read from. */
+static int look_inside(const Guard *g, int path_fd, const struct stat *st) {
+        _cleanup_close_ int fd = -1;
+        Content content;
+        char path[64];
+        int r;
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0)
+                return log_error_errno(errno, "Cannot open image %s: %m", g->image);
+        r = refuse_if_locked(g, fd);
+        return r < 0 ? r : content_check(g->image, fd, st, g->format, &content);
 }
 
 static int get_identity(const Guard *g, Identity *ret) {
@@ -124,7 +134,7 @@ int guard_image(const Guard *g) {
         r = refuse_if_host_uses(g, &st);
         if (r < 0)
                 return r;
-        r = refuse_if_locked(g, fd);
+        r = look_inside(g, fd, &st);
         if (r < 0)
                 return r;
         return g->owner_of || g->uid != UINT_MAX ? grant(g, fd) : 0;

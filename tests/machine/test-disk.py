@@ -319,9 +319,7 @@ def test_prepare_size(h):
     assert h.image_info(vm / "a")["virtual-size"] == 32 << 20
     refused(prepare(h, vm / "b", image, f"--size={4 << 20}"), "less than", image)
     assert not (vm / "b").exists()
-    r = prepare(h, vm / "a", image, f"--size={64 << 20}")
-    assert r.status == 0 and "qemu-img resize" in r.text, r
-    for size in ("0", "-1", "1G", ""):
+    for size in ("0", "-1", "1X", ""):
         assert prepare(h, vm / "c", image, f"--size={size}").status == 2, size
 
 
@@ -331,20 +329,12 @@ def test_prepare_qcow2_base(h):
     base.chmod(0o644)
     free(prepare(h, vm / "a", base, format="qcow2"))
     assert h.image_info(vm / "a")["backing-filename-format"] == "qcow2"
-    r = prepare(h, vm / "b", base, format="raw")
-    assert r.status == 0 and "looks like qcow2" in r.text, r
-    refused(prepare_last_line(h, vm / "a", base), "Format=")
+    free(prepare(h, vm / "b", base, format="raw"))  # as said, if it is said
+    refused(prepare(h, vm / "a", base, format="raw"), "Format=")
     image = h.image()
     image.chmod(0o644)
     refused(prepare(h, vm / "c", image, format="qcow2"), "not a qcow2 image")
     assert sorted(os.listdir(vm)) == ["a", "b"]
-
-
-def prepare_last_line(h, overlay, base):
-    """the warning about the looks of the base comes first"""
-    r = prepare(h, overlay, base, format="raw")
-    r.text = r.text.splitlines()[-1] + "\n"
-    return r
 
 
 def test_prepare_other_overlay_there(h):
