@@ -5,7 +5,7 @@
 #include "apply.h"
 #include "problem.h"
 
-/* What an Interface and a Disk have in common, at their start. */
+/* What an Interface, a Disk and so on have in common, at their start. */
 typedef struct Part {
         Origin origin;
         Said said;
@@ -21,6 +21,8 @@ typedef struct Part {
                         #type " does not begin like a Part")
 PART_OF(Interface);
 PART_OF(Disk);
+PART_OF(Serial);
+PART_OF(Share);
 
 /* Where the keys of the lines that follow go. */
 typedef struct Cursor {
@@ -29,29 +31,45 @@ typedef struct Cursor {
         size_t from, to; /* parts; unused for the object itself */
 } Cursor;
 
-static void *part_at(const VM *vm, KeySet set, size_t i) {
-        return set == KEYS_INTERFACE ? (void *) (vm->interfaces + i) : (void *) (vm->disks + i);
+/* Where in a VM the parts of a set are. */
+static const struct {
+        size_t items, n;
+} part_lists[_KEYS_MAX] = {
+        [KEYS_INTERFACE] = { offsetof(VM, interfaces), offsetof(VM, n_interfaces) },
+        [KEYS_DISK] = { offsetof(VM, disks), offsetof(VM, n_disks) },
+        [KEYS_SERIAL] = { offsetof(VM, serials), offsetof(VM, n_serials) },
+        [KEYS_SHARE] = { offsetof(VM, shares), offsetof(VM, n_shares) },
+};
+
+static char **part_items(VM *vm, KeySet set) {
+        return (char **) ((char *) vm + part_lists[set].items);
+}
+
+static void *part_at(VM *vm, KeySet set, size_t i) {
+        return *part_items(vm, set) + i * key_set_size(set);
 }
 
 static size_t *part_count(VM *vm, KeySet set) {
-        return set == KEYS_INTERFACE ? &vm->n_interfaces : &vm->n_disks;
+        assert(part_lists[set].n > 0);
+        return (size_t *) ((char *) vm + part_lists[set].n);
 }
 
 static int append_part(Model *m, VM *vm, KeySet set, const char *label, Origin origin) {
         size_t size = key_set_size(set);
-        void *slot = set == KEYS_INTERFACE ? (void *) arena_append(m->arena, vm->interfaces, vm->n_interfaces)
-                                           : (void *) arena_append(m->arena, vm->disks, vm->n_disks);
-        Part *p = slot;
+        char *items = arena_grow(m->arena, *part_items(vm, set), *part_count(vm, set), size);
+        Part *p;
 
-        if (!p)
+        if (!items)
                 return -ENOMEM;
-        memcpy(slot, key_set_defaults(set), size);
+        *part_items(vm, set) = items;
+        p = part_at(vm, set, (*part_count(vm, set))++);
+        memcpy(p, key_set_defaults(set), size);
         p->origin = origin;
         p->label = (char *) label;
         return 0;
 }
 
-static bool part_is_called(const VM *vm, KeySet set, size_t i, const char *label) {
+static bool part_is_called(VM *vm, KeySet set, size_t i, const char *label) {
         const Part *p = part_at(vm, set, i);
 
         return streq_ptr(p->label, label) ||

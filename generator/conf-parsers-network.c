@@ -127,6 +127,50 @@ int parse_mac_address(Setting *s, char *value, void *member) {
         return 0;
 }
 
+/* "4000", "127.0.0.1:4000", "[::1]:4000": what a socket of the host listens at */
+static bool parse_endpoint(char *text, IPAddress *ip, unsigned *port) {
+        char *colon = strrchr(text, ':'), *host = text;
+
+        if (!colon)
+                return parse_ip("127.0.0.1", ip) >= 0 && parse_unsigned(text, 1, 65535, port) >= 0;
+        if (parse_unsigned(colon + 1, 1, 65535, port) < 0)
+                return false;
+        *colon = '\0';
+        if (*host != '[')
+                return parse_ip(host, ip) >= 0 && ip->family == AF_INET;
+        if (colon == host + 1 || colon[-1] != ']')
+                return false;
+        colon[-1] = '\0';
+        return parse_ip(host + 1, ip) >= 0 && ip->family == AF_INET6;
+}
+
+int parse_listen_address(Setting *s, char *value, void *member) {
+        Serial *serial = member;
+        IPAddress ip = { 0 };
+        unsigned port = 0;
+        char *text, *copy;
+        int r;
+
+        if (!*value) {
+                serial->address = ip;
+                serial->port = 0;
+                return 0;
+        }
+        r = setting_expand(s, value, &text);
+        if (r < 0)
+                return r;
+        copy = arena_strdup(s->arena, text); /* the value is read again, for the next VM of a [System] */
+        if (!copy)
+                return -ENOMEM;
+        if (!parse_endpoint(copy, &ip, &port))
+                return setting_refuse(s, "is not a port, IP:PORT or [IPv6]:PORT, such as 127.0.0.1:4000");
+        if (port < 1024)
+                return setting_refuse(s, "is a port below 1024, which only root may listen at");
+        serial->address = ip;
+        serial->port = port;
+        return 0;
+}
+
 static bool is_station(const IPAddress *ip) {
         static const unsigned char zero[16];
 

@@ -191,6 +191,23 @@ DEFINE_PARSE_ENUM(accelerator, Accelerator, "auto, kvm, tcg")
 DEFINE_PARSE_ENUM(display, Display, "none")
 DEFINE_PARSE_ENUM(ready, Ready, "running, address")
 DEFINE_PARSE_ENUM(disk_mode, DiskMode, "overlay, persistent, ephemeral, readonly")
+DEFINE_PARSE_ENUM(serial_type, SerialType, "console, journal, file, pty, tty, tcp, telnet, unix, pipe")
+DEFINE_PARSE_ENUM(share_type, ShareType, "9p, virtiofs")
+DEFINE_PARSE_ENUM(security_model, SecurityModel, "mapped-xattr, mapped-file, passthrough, none")
+
+int parse_share_tag(Setting *s, char *value, void *member) {
+        char *tag;
+        int r;
+
+        r = parse_word(s, value, &tag);
+        if (r < 0)
+                return r;
+        if (strlen(tag) > SHARE_TAG_MAX)
+                return setting_refuse(s, "is longer than %d characters, the most that a guest takes",
+                                SHARE_TAG_MAX);
+        *(char **) member = tag;
+        return 0;
+}
 
 int parse_instances(Setting *s, char *value, void *member) {
         VM *vm = member;

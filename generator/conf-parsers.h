@@ -41,6 +41,10 @@ int parse_accelerator(Setting *s, char *value, void *member);
 int parse_display(Setting *s, char *value, void *member);
 int parse_ready(Setting *s, char *value, void *member);
 int parse_disk_mode(Setting *s, char *value, void *member);
+int parse_serial_type(Setting *s, char *value, void *member);
+int parse_share_type(Setting *s, char *value, void *member);
+int parse_share_tag(Setting *s, char *value, void *member);
+int parse_security_model(Setting *s, char *value, void *member);
 
 /* several members: member is the VM, Disk, Interface, Switch or Reaper itself */
 int parse_instances(Setting *s, char *value, void *member);
@@ -51,6 +55,7 @@ int parse_kill_logs(Setting *s, char *value, void *member);
 int parse_short_image(Setting *s, char *value, void *member); /* [VM] Image= */
 
 /* conf-parsers-network.c */
+int parse_listen_address(Setting *s, char *value, void *member); /* [Serial] Address= */
 int parse_network_switch(Setting *s, char *value, void *member); /* [Interface] Switch=, Bridge= */
 int parse_network_bridge(Setting *s, char *value, void *member);
 int parse_short_switch(Setting *s, char *value, void *member); /* [VM] Switch=, Bridge= */

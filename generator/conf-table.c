@@ -14,6 +14,8 @@ static const Section sections[] = {
         { "Reaper", SECTION_OBJECT, KEYS_REAPER, KIND_REAPER },
         { "Interface", SECTION_PART, KEYS_INTERFACE, .below = BELOW_VM },
         { "Disk", SECTION_PART, KEYS_DISK, .below = BELOW_VM },
+        { "Serial", SECTION_PART, KEYS_SERIAL, .below = BELOW_VM },
+        { "Share", SECTION_PART, KEYS_SHARE, .below = BELOW_VM },
         { "Unit", SECTION_PASSTHROUGH, KEYS_NONE, .below = BELOW_SERVICE | 1U << KIND_LAB },
         { "Service", SECTION_PASSTHROUGH, KEYS_NONE, .below = BELOW_SERVICE },
         { "Install", SECTION_PASSTHROUGH, KEYS_NONE, .below = BELOW_VM | 1U << KIND_SWITCH | 1U << KIND_LAB },
@@ -27,6 +29,8 @@ static const Section sections[] = {
 #define VM_ROW(key, member, parse, help)        ROW(KEYS_VM, VM, key, member, parse, help)
 #define INTERFACE_ROW(key, member, parse, help) ROW(KEYS_INTERFACE, Interface, key, member, parse, help)
 #define DISK_ROW(key, member, parse, help)      ROW(KEYS_DISK, Disk, key, member, parse, help)
+#define SERIAL_ROW(key, member, parse, help)    ROW(KEYS_SERIAL, Serial, key, member, parse, help)
+#define SHARE_ROW(key, member, parse, help)     ROW(KEYS_SHARE, Share, key, member, parse, help)
 #define SWITCH_ROW(key, member, parse, help)    ROW(KEYS_SWITCH, Switch, key, member, parse, help)
 
 /* clang-format off */
@@ -69,6 +73,17 @@ static const Key keys[] = { /* those of a set together */
         DISK_ROW("Size",          size,          parse_disk_size,    "size of the overlay; the image's by default"),
         DISK_ROW("Bus",           bus,           parse_word,         "virtio, ide, scsi, nvme, usb, sd, ...; virtio by default"),
 
+        SERIAL_ROW("Type",        type,          parse_serial_type,  "console, journal, file, pty, tty, tcp, telnet, unix, pipe"),
+        SERIAL_ROW("Path",        path,          parse_path,         "of the file, socket, pipe, or the host's serial port"),
+        WHOLE(KEYS_SERIAL, "Address",            parse_listen_address, "PORT or IP:PORT to listen at; on 127.0.0.1 by default"),
+        SERIAL_ROW("Device",      device,        parse_word,         "what it is in the guest: serial, parallel, virtconsole, ..."),
+
+        SHARE_ROW("Path",         path,          parse_path,         "directory of the host"),
+        SHARE_ROW("Tag",          tag,           parse_share_tag,    "what the guest mounts it by; the label, or shareN"),
+        SHARE_ROW("Type",         type,          parse_share_type,   "9p: as the VM's user; virtiofs: by virtiofsd, as root"),
+        SHARE_ROW("ReadOnly",     read_only,     parse_switch_flag,  "the guest cannot write to it"),
+        SHARE_ROW("SecurityModel", security,     parse_security_model, "9p: mapped-xattr, mapped-file, passthrough, none"),
+
         WHOLE(KEYS_SWITCH, "Address",            parse_switch_addresses, "addresses of the host on it, with prefix; an empty one resets"),
         WHOLE(KEYS_SWITCH, "DHCP",               parse_dhcp,         "yes, or FIRST-LAST: addresses for the guests"),
         SWITCH_ROW("DHCPLeaseSec", dhcp_lease,   parse_time_span,    "how long a lease lasts, 1 h by default"),
@@ -89,6 +104,8 @@ static const VM vm_defaults = {
 };
 static const Interface interface_defaults = { .mac_policy = MAC_DERIVED };
 static const Disk disk_defaults = { .mode = DISK_OVERLAY };
+static const Serial serial_defaults = { .type = SERIAL_CONSOLE };
+static const Share share_defaults = { .type = SHARE_9P };
 static const Switch switch_defaults = { .dhcp_lease = 3600 * USEC_PER_SEC };
 static const Lab lab_defaults = { .autostart = false };
 static const Reaper reaper_defaults = { .hold_off = 10 * USEC_PER_SEC };
@@ -101,6 +118,8 @@ static const struct {
         [KEYS_VM] = { &vm_defaults, sizeof(VM), "VM" },
         [KEYS_INTERFACE] = { &interface_defaults, sizeof(Interface), "Interface" },
         [KEYS_DISK] = { &disk_defaults, sizeof(Disk), "Disk" },
+        [KEYS_SERIAL] = { &serial_defaults, sizeof(Serial), "Serial" },
+        [KEYS_SHARE] = { &share_defaults, sizeof(Share), "Share" },
         [KEYS_SWITCH] = { &switch_defaults, sizeof(Switch), "Switch" },
         [KEYS_LAB] = { &lab_defaults, sizeof(Lab), "Lab" },
         [KEYS_REAPER] = { &reaper_defaults, sizeof(Reaper), "Reaper" },

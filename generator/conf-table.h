@@ -29,6 +29,8 @@ typedef enum KeySet {
         KEYS_VM,
         KEYS_INTERFACE,
         KEYS_DISK,
+        KEYS_SERIAL,
+        KEYS_SHARE,
         KEYS_SWITCH,
         KEYS_LAB,
         KEYS_REAPER,

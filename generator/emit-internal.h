@@ -17,6 +17,22 @@ int emit_reaper(const Reaper *reaper, UnitWriter *w);
 /* ExecStart= of a VM: QEMU with all its arguments. */
 void emit_qemu(const VM *vm, UnitWriter *w);
 
+/* [Serial] and [Share]: what they add to a VM's [Unit], [Service], the commands around QEMU, and its arguments. */
+void emit_serial_settings(const VM *vm, UnitWriter *w);
+void emit_serial_prepare(const VM *vm, UnitWriter *w);
+void emit_serial_release(const VM *vm, UnitWriter *w);
+void emit_serial_options(const VM *vm, UnitWriter *w); /* without any [Serial]: the default */
+void emit_share_dependencies(const VM *vm, UnitWriter *w);
+void emit_share_settings(const VM *vm, UnitWriter *w);
+void emit_share_prepare(const VM *vm, UnitWriter *w);
+void emit_share_options(const VM *vm, UnitWriter *w);
+bool shares_memory(const VM *vm); /* the guest's, with somebody besides QEMU */
+/* virtiofsd's, of a share by virtiofs */
+int emit_share_socket(const VM *vm, const Share *s, UnitWriter *w);
+int emit_share_service(const VM *vm, const Share *s, UnitWriter *w);
+/* ReadWritePaths= of path and suffix, if it is there. */
+void emit_writable(const char *path, const char *suffix, UnitWriter *w);
+
 /* Links that start a unit, given as kind, name and suffix: in starter's directory ".wants" or ".requires";
  * and those that a passed-through [Install] asks for (emit-install.c). */
 int emit_link(UnitWriter *w, const char *starter, const char *directory, const char *unit, const char *name,

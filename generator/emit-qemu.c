@@ -42,12 +42,27 @@ static void emit_memory(const VM *vm, UnitWriter *w) {
                         mebibytes ? "M" : "B");
 }
 
+static void emit_board(const VM *vm, UnitWriter *w) {
+        if (!shares_memory(vm)) {
+                option(w, "-machine", vm->machine);
+                return;
+        }
+        /* with virtiofsd, which maps it */
+        option_begin(w, "-machine", vm->machine);
+        option_key(w, "memory-backend", "memory");
+        option_end(w);
+        option_begin(w, "-object", "memory-backend-memfd");
+        unit_arg_add(w, ",id=memory,share=on");
+        option_key_number(w, "size", vm->memory);
+        option_end(w);
+}
+
 static void emit_machine(const VM *vm, UnitWriter *w) {
         bool automatic = vm->accelerator == ACCELERATOR_AUTO && runs_natively(vm);
         char number[NUMBER_STRING_SIZE];
 
         option(w, "-name", vm->name);
-        option(w, "-machine", vm->machine);
+        emit_board(vm, w);
         /* the second is for a host without /dev/kvm, or where the VM's user may not open it */
         if (automatic || vm->accelerator == ACCELERATOR_KVM)
                 option(w, "-accel", "kvm");
@@ -299,14 +314,13 @@ void emit_qemu(const VM *vm, UnitWriter *w) {
         emit_machine(vm, w);
         emit_monitor(vm, "qnet", "/qnet.qmp", w);
         emit_monitor(vm, "qmp", "/qmp", w);
-        /* the first serial port is the unit's output: the journal */
-        option(w, "-chardev", "stdio,id=console,signal=off");
-        option(w, "-serial", "chardev:console");
+        emit_serial_options(vm, w);
         emit_boot(vm, w);
         for (size_t i = 0; i < vm->n_interfaces; i++)
                 emit_nic(vm, &vm->interfaces[i], w);
         for (size_t i = 0; i < vm->n_disks; i++)
                 emit_disk(vm, &vm->disks[i], w);
+        emit_share_options(vm, w);
         emit_extra_args(vm, w); /* last, so that they can refer to all of the above */
         unit_exec_end(w);
 }

@@ -62,6 +62,7 @@ static void emit_dependencies(const VM *vm, UnitWriter *w) {
                 unit_word(w, "RequiresMountsFor", vm->initrd, NULL);
         for (size_t i = 0; i < vm->n_disks; i++)
                 unit_word(w, "RequiresMountsFor", vm->disks[i].image, NULL);
+        emit_share_dependencies(vm, w);
 }
 
 static usec_t with_margin(usec_t t) {
@@ -96,6 +97,8 @@ static void emit_settings(const VM *vm, UnitWriter *w) {
                 unit_text(w, "EnvironmentFile", "-" RUN_DIR ".", vm->name, ".env");
         for (size_t i = 0; i < vm->n_disks; i++)
                 emit_disk_access(&vm->disks[i], w);
+        emit_serial_settings(vm, w);
+        emit_share_settings(vm, w);
         unit_raw(w, "TimeoutStartSec", format_span(with_margin(vm->ready_timeout), span));
         unit_raw(w, "TimeoutStopSec", format_span(with_margin(vm->stop_timeout), span));
 }
@@ -189,6 +192,7 @@ static void emit_stop(const VM *vm, UnitWriter *w) {
                 unit_arg(w, "--grant-to-owner-of=" RUN_DIR, vm->name);
                 unit_exec_end(w);
         }
+        emit_serial_release(vm, w);
         if (any_random_mac(vm)) {
                 /* outside the directory that systemd removes: the VM must not be able to write it */
                 unit_exec(w, "ExecStopPost", "+", "/usr/bin/rm");
@@ -208,6 +212,8 @@ int emit_vm(const VM *vm, UnitWriter *w) {
                 emit_own_tap(vm, &vm->interfaces[i], w);
         for (size_t i = 0; i < vm->n_disks; i++)
                 emit_prepare_disk(vm, &vm->disks[i], w);
+        emit_serial_prepare(vm, w);
+        emit_share_prepare(vm, w);
         emit_qemu(vm, w);
         emit_ready(vm, w);
         emit_stop(vm, w);

@@ -130,15 +130,52 @@ static json_t *disk(Builder *b, const Disk *d) {
         return j;
 }
 
+static json_t *serial(Builder *b, const Serial *s) {
+        char buf[IP_STRING_SIZE];
+        json_t *j = json_object();
+
+        put(b, j, "index", number(s->index));
+        put(b, j, "label", text(s->label));
+        put(b, j, "origin", origin(b, s->origin));
+        put(b, j, "type", text(serial_type_to_string(s->type)));
+        put(b, j, "path", text(s->path));
+        put(b, j, "address", text(s->port > 0 ? format_ip(&s->address, buf) : NULL));
+        put(b, j, "port", s->port > 0 ? number(s->port) : json_null());
+        put(b, j, "device", text(s->device));
+        return j;
+}
+
+static json_t *share(Builder *b, const Share *s) {
+        bool mapped = s->type == SHARE_9P;
+        json_t *j = json_object();
+
+        put(b, j, "index", number(s->index));
+        put(b, j, "label", text(s->label));
+        put(b, j, "origin", origin(b, s->origin));
+        put(b, j, "path", text(s->path));
+        put(b, j, "tag", text(s->tag));
+        put(b, j, "type", text(share_type_to_string(s->type)));
+        put(b, j, "readOnly", json_boolean(s->read_only));
+        put(b, j, "securityModel", text(mapped ? security_model_to_string(s->security) : NULL));
+        return j;
+}
+
 static void put_parts(Builder *b, json_t *j, const VM *vm) {
-        json_t *interfaces = json_array(), *disks = json_array();
+        json_t *interfaces = json_array(), *disks = json_array(), *serials = json_array(),
+               *shares = json_array();
 
         for (size_t i = 0; i < vm->n_interfaces; i++)
                 append(b, interfaces, interface(b, vm->interfaces + i));
         for (size_t i = 0; i < vm->n_disks; i++)
                 append(b, disks, disk(b, vm->disks + i));
+        for (size_t i = 0; i < vm->n_serials; i++)
+                append(b, serials, serial(b, vm->serials + i));
+        for (size_t i = 0; i < vm->n_shares; i++)
+                append(b, shares, share(b, vm->shares + i));
         put(b, j, "interfaces", interfaces);
         put(b, j, "disks", disks);
+        put(b, j, "serials", serials);
+        put(b, j, "shares", shares);
 }
 
 static json_t *vm_object(Builder *b, const VM *vm) {

@@ -30,6 +30,34 @@ static const char *const disk_mode_table[_DISK_MODE_MAX] = {
 };
 DEFINE_STRING_TABLE(disk_mode, DiskMode)
 
+static const char *const serial_type_table[_SERIAL_TYPE_MAX] = {
+        [SERIAL_CONSOLE] = "console",
+        [SERIAL_JOURNAL] = "journal",
+        [SERIAL_FILE] = "file",
+        [SERIAL_PTY] = "pty",
+        [SERIAL_TTY] = "tty",
+        [SERIAL_TCP] = "tcp",
+        [SERIAL_TELNET] = "telnet",
+        [SERIAL_UNIX] = "unix",
+        [SERIAL_PIPE] = "pipe",
+};
+DEFINE_STRING_TABLE(serial_type, SerialType)
+
+static const char *const share_type_table[_SHARE_TYPE_MAX] = {
+        [SHARE_9P] = "9p",
+        [SHARE_VIRTIOFS] = "virtiofs",
+};
+DEFINE_STRING_TABLE(share_type, ShareType)
+
+static const char *const security_model_table[_SECURITY_MODEL_MAX] = {
+        /* as QEMU calls them */
+        [SECURITY_MAPPED_XATTR] = "mapped-xattr",
+        [SECURITY_MAPPED_FILE] = "mapped-file",
+        [SECURITY_PASSTHROUGH] = "passthrough",
+        [SECURITY_NONE] = "none",
+};
+DEFINE_STRING_TABLE(security_model, SecurityModel)
+
 static const char *const disk_format_table[_DISK_FORMAT_MAX] = {
         [DISK_RAW] = "raw",
         [DISK_QCOW2] = "qcow2",

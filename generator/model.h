@@ -63,6 +63,26 @@ typedef enum DiskMode {
         _DISK_MODE_MAX
 } DiskMode;
 typedef enum DiskFormat { DISK_RAW, DISK_QCOW2, _DISK_FORMAT_MAX } DiskFormat;
+typedef enum SerialType {
+        SERIAL_CONSOLE,
+        SERIAL_JOURNAL,
+        SERIAL_FILE,
+        SERIAL_PTY,
+        SERIAL_TTY,
+        SERIAL_TCP,
+        SERIAL_TELNET,
+        SERIAL_UNIX,
+        SERIAL_PIPE,
+        _SERIAL_TYPE_MAX
+} SerialType;
+typedef enum ShareType { SHARE_9P, SHARE_VIRTIOFS, _SHARE_TYPE_MAX } ShareType;
+typedef enum SecurityModel {
+        SECURITY_MAPPED_XATTR,
+        SECURITY_MAPPED_FILE,
+        SECURITY_PASSTHROUGH,
+        SECURITY_NONE,
+        _SECURITY_MODEL_MAX
+} SecurityModel;
 typedef enum MACPolicy { MAC_DERIVED, MAC_FIXED, MAC_RANDOM, _MAC_POLICY_MAX } MACPolicy;
 
 const char *accelerator_to_string(Accelerator v);
@@ -73,6 +93,12 @@ const char *ready_to_string(Ready v);
 int ready_from_string(const char *s);
 const char *disk_mode_to_string(DiskMode v);
 int disk_mode_from_string(const char *s);
+const char *serial_type_to_string(SerialType v);
+int serial_type_from_string(const char *s);
+const char *share_type_to_string(ShareType v);
+int share_type_from_string(const char *s);
+const char *security_model_to_string(SecurityModel v);
+int security_model_from_string(const char *s);
 const char *disk_format_to_string(DiskFormat v);
 int disk_format_from_string(const char *s);
 
@@ -109,6 +135,34 @@ typedef struct Disk {
         uint64_t size; /* Size=: of the overlay, bytes; 0: the image's */
         char *bus;     /* Bus=: "virtio", "ide", "scsi", "nvme", ... */
 } Disk;
+
+/* [Serial]: a serial port, or another device that characters go through, and where they go on the host. */
+typedef struct Serial {
+        Origin origin;
+        Said said;
+        unsigned index;
+        char *label; /* NULL-able */
+        SerialType type;
+        char *path;        /* Path=, or by default in a directory of the VM; set for file, tty, unix, pipe */
+        IPAddress address; /* Address=: for tcp and telnet, where to listen */
+        unsigned port;
+        char *device; /* Device=: "serial", "parallel", or a device of QEMU's that takes a chardev */
+} Serial;
+
+#define SHARE_TAG_MAX 31 /* 9p: 32 with its end; virtiofs would take 36 */
+
+/* [Share]: a directory of the host that the guest can mount. */
+typedef struct Share {
+        Origin origin;
+        Said said;
+        unsigned index;
+        char *label; /* NULL-able */
+        char *path;  /* Path=, absolute */
+        char *tag;   /* Tag=: what the guest mounts it by; unique in the VM */
+        ShareType type;
+        bool read_only;
+        SecurityModel security; /* of 9p */
+} Share;
 
 struct VM {
         char *name;
@@ -148,6 +202,10 @@ struct VM {
         size_t n_interfaces;
         Disk *disks;
         size_t n_disks;
+        Serial *serials; /* none: the first serial port is the unit's output */
+        size_t n_serials;
+        Share *shares;
+        size_t n_shares;
         PassthroughList passthrough;
 };
 

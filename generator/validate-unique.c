@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "arena.h"
 #include "conf-table.h"
 #include "problem.h"
 #include "validate.h"
@@ -223,6 +224,51 @@ static int check_images(Model *m) {
         return r < 0 ? r : settle(&c, "With Mode=persistent, image");
 }
 
+/* What two VMs cannot both have at the other end of a serial port. */
+static int claim_serial(Claims *c, VM *vm, const Serial *s) {
+        Claim claim = { .name = s->path, .vm = vm };
+        char ip[IP_STRING_SIZE];
+
+        if (s->port > 0) {
+                claim.name = arena_printf(c->m->arena, "%s:%u", format_ip(&s->address, ip), s->port);
+                if (!claim.name)
+                        return -ENOMEM;
+        }
+        if (!claim.name)
+                return 0;
+        claim.origin = said_at(&s->said, s->origin, KEYS_SERIAL, s->port > 0 ? "Address" : "Path");
+        return add_claim(c, claim);
+}
+
+static int check_serials(Model *m) {
+        _cleanup_claims_ Claims c = { .m = m };
+        int r = 0;
+
+        for (size_t v = 0; v < m->n_vms; v++)
+                for (size_t i = 0; i < m->vms[v]->n_serials && r >= 0; i++)
+                        r = claim_serial(&c, m->vms[v], m->vms[v]->serials + i);
+        return r < 0 ? r : settle(&c, "Serial port at");
+}
+
+/* VM a-b with tag c, VM a with tag b-c */
+static int check_share_units(Model *m) {
+        _cleanup_claims_ Claims c = { .m = m };
+        int r = 0;
+
+        for (size_t v = 0; v < m->n_vms; v++)
+                for (size_t i = 0; i < m->vms[v]->n_shares && r >= 0; i++) {
+                        VM *vm = m->vms[v];
+                        const Share *s = vm->shares + i;
+                        Claim claim = { .vm = vm, .origin = s->origin };
+
+                        if (s->type != SHARE_VIRTIOFS || !s->tag)
+                                continue;
+                        claim.name = arena_printf(m->arena, "qnet-share@%s-%s", vm->name, s->tag);
+                        r = claim.name ? add_claim(&c, claim) : -ENOMEM;
+                }
+        return r < 0 ? r : settle(&c, "Unit");
+}
+
 int validate_unique(Model *m) {
         int r;
 
@@ -231,5 +277,9 @@ int validate_unique(Model *m) {
                 r = check_switch_addresses(m);
         if (r >= 0)
                 r = check_guest_addresses(m);
+        if (r >= 0)
+                r = check_serials(m);
+        if (r >= 0)
+                r = check_share_units(m);
         return r < 0 ? r : check_images(m);
 }

@@ -142,6 +142,10 @@ static int validate_vm(Model *m, VM *vm) {
                 vm->disks[i].index = (unsigned) i;
                 r = validate_disk(m, vm, vm->disks + i);
         }
+        if (r >= 0)
+                r = validate_serials(m, vm);
+        if (r >= 0)
+                r = validate_shares(m, vm);
         for (size_t i = 0; i < vm->n_interfaces && r >= 0; i++) {
                 vm->interfaces[i].index = (unsigned) i;
                 r = validate_interface(m, vm, vm->interfaces + i);

@@ -4,6 +4,7 @@
 /* A loaded Model made complete and consistent, so that whoever writes units asserts and never checks.
  *
  *     validate.c          defaults and derived names; references between objects; what one object says against itself
+ *     validate-ports.c     serial ports and shared directories
  *     validate-network.c  switches: subnets, DHCP ranges; addresses of guests
  *     validate-mac.c      MAC addresses: derived ones that no other has, fixed ones that two have
  *     validate-unique.c   what only one may have: taps and bridges, IP addresses, images that are written to
@@ -20,5 +21,7 @@ int model_validate(Model *m, const Host *host);
 /* The steps, in this order; the same results. */
 int validate_switch(Model *m, Switch *w);
 int validate_addresses(Model *m, VM *vm, const Interface *i); /* i is on a switch of ours */
+int validate_serials(Model *m, VM *vm);
+int validate_shares(Model *m, VM *vm);
 int validate_macs(Model *m, const Host *host);
 int validate_unique(Model *m);

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 
+VIRTIOFSD = next((p for p in ("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd") if os.access(p, os.X_OK)), None)
 RANDOM_MAC = "52:54:00:99:99:"
 
 
@@ -79,6 +80,7 @@ class Machine:
     def __init__(self, command, directory, taps):
         self.directory, self.taps = directory, taps
         self.macs, self.drives, self.sockets = [], [], {}
+        self.ends, self.children = [], []
         self.command = [command[0], "-S"]
         i = 1
         while i < len(command):
@@ -97,9 +99,11 @@ class Machine:
         elif name == "-accel":
             value = "tcg"
         elif name == "-chardev" and "path" in split_options(value):
+            value = self.characters(split_options(value), value)
+        elif name == "-fsdev":
             options = split_options(value)
-            self.sockets[options["id"]] = path = os.path.join(self.directory, options["id"])
-            value = value.replace("path=" + double(options["path"]), "path=" + double(path))
+            directory = self.file(options["path"], os.mkdir)
+            value = value.replace("path=" + double(options["path"]), "path=" + double(directory))
         elif name == "-drive":
             options = split_options(value)
             self.drives.append(options["id"])
@@ -112,6 +116,40 @@ class Machine:
         if name in ("-device", "-nic") and "mac" in split_options(value):
             self.macs.append(split_options(value)["mac"].lower())
         self.command += [name, value]
+
+    def characters(self, options, value):
+        """What a chardev is connected to: sockets of QMP, what [Serial] names, virtiofsd."""
+        path = os.path.join(self.directory, options["id"])
+        if options[""] == "pipe":
+            os.mkfifo(path + ".in")
+            os.mkfifo(path + ".out")
+        elif options[""] == "serial":
+            self.ends += os.openpty()
+            path = os.ttyname(self.ends[-1])
+        elif options[""] == "socket" and "server" not in options:
+            self.virtiofsd(path)
+        elif options["id"] in ("qnet", "qmp"):
+            self.sockets[options["id"]] = path
+        return value.replace("path=" + double(options["path"]), "path=" + double(path))
+
+    def virtiofsd(self, path):
+        """As its unit has it, with the socket as descriptor 3."""
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(path)
+        listening.listen()
+        with open(path + ".log", "wb") as log:
+            self.children.append(subprocess.Popen(
+                ["sh", "-c", f"exec 3<&{listening.fileno()}; exec {VIRTIOFSD} --fd=3 -f -o source=. "
+                 "-o sandbox=chroot,modcaps=-mknod --rlimit-nofile=0"],
+                pass_fds=[listening.fileno()], cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+        listening.close()
+
+    def end(self):
+        for child in self.children:  # they end when QEMU does
+            child.kill()
+            child.wait()
+        for fd in self.ends:
+            os.close(fd)
 
     def file(self, path, make):
         """Every byte of the name stays, it only gets another directory."""
@@ -167,6 +205,7 @@ class Machine:
         finally:
             qemu.kill()
             qemu.wait()
+            self.end()
 
     def connect(self, qemu, path):
         end = time.monotonic() + 30
@@ -220,6 +259,9 @@ def run_unit(path, skipped, taps):
         return None
     if not os.access(commands[0][0], os.X_OK):
         skipped.append(f"{os.path.basename(path)}: no {commands[0][0]}")
+        return None
+    if any("vhost-user-fs" in word for word in commands[0]) and (not VIRTIOFSD or not taps):
+        skipped.append(f"{os.path.basename(path)}: {'not root' if VIRTIOFSD else 'no virtiofsd'}")
         return None
     with tempfile.TemporaryDirectory(prefix="qnet-qemu-") as directory:
         if taps:
