@@ -121,10 +121,6 @@ static int parse_number(Setting *s, char *value, unsigned min, unsigned max, uns
         return 0;
 }
 
-int parse_cpus(Setting *s, char *value, void *member) {
-        return parse_number(s, value, 1, 4096, member);
-}
-
 int parse_mtu(Setting *s, char *value, void *member) {
         return parse_number(s, value, 68, 65535, member);
 }
@@ -188,7 +184,6 @@ static int parse_enum(Setting *s, const char *value, int (*from_string)(const ch
         }
 
 DEFINE_PARSE_ENUM(accelerator, Accelerator, "auto, kvm, tcg")
-DEFINE_PARSE_ENUM(display, Display, "none")
 DEFINE_PARSE_ENUM(ready, Ready, "running, address")
 DEFINE_PARSE_ENUM(disk_mode, DiskMode, "overlay, persistent, ephemeral, readonly")
 DEFINE_PARSE_ENUM(serial_type, SerialType, "console, journal, file, pty, tty, tcp, telnet, unix, pipe")

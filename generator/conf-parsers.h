@@ -54,6 +54,22 @@ int parse_disk_format(Setting *s, char *value, void *member);
 int parse_kill_logs(Setting *s, char *value, void *member);
 int parse_short_image(Setting *s, char *value, void *member); /* [VM] Image= */
 
+/* conf-parsers-hardware.c; member is the VM, its Hardware, or one member of that */
+int parse_memory_slots(Setting *s, char *value, void *member); /* unsigned */
+int parse_huge_pages(Setting *s, char *value, void *member);
+int parse_gdb(Setting *s, char *value, void *member);
+int parse_screen_size(Setting *s, char *value, void *member);
+int parse_keyboard(Setting *s, char *value, void *member); /* char * */
+int parse_boot(Setting *s, char *value, void *member);
+int parse_clock(Setting *s, char *value, void *member); /* char * */
+int parse_uuid(Setting *s, char *value, void *member);  /* char *: lower case */
+int parse_watchdog(Setting *s, char *value, void *member); /* char *: a device, or "yes" */
+int parse_watchdog_action(Setting *s, char *value, void *member);
+int parse_panic_action(Setting *s, char *value, void *member);
+int parse_replay(Setting *s, char *value, void *member);
+int parse_device(Setting *s, char *value, void *member); /* appends */
+int parse_smbios(Setting *s, char *value, void *member); /* appends */
+
 /* conf-parsers-network.c */
 int parse_listen_address(Setting *s, char *value, void *member); /* [Serial] Address= */
 int parse_network_switch(Setting *s, char *value, void *member); /* [Interface] Switch=, Bridge= */

@@ -27,6 +27,8 @@ static const Section sections[] = {
 #define WHOLE(set, key, parse, help) \
         { set, key, parse, 0, 0, help }
 #define VM_ROW(key, member, parse, help)        ROW(KEYS_VM, VM, key, member, parse, help)
+/* several members of a VM's hardware */
+#define HARDWARE(key, parse, help)              { KEYS_VM, key, parse, offsetof(VM, hardware), 0, help }
 #define INTERFACE_ROW(key, member, parse, help) ROW(KEYS_INTERFACE, Interface, key, member, parse, help)
 #define DISK_ROW(key, member, parse, help)      ROW(KEYS_DISK, Disk, key, member, parse, help)
 #define SERIAL_ROW(key, member, parse, help)    ROW(KEYS_SERIAL, Serial, key, member, parse, help)
@@ -43,8 +45,12 @@ static const Key keys[] = { /* those of a set together */
         VM_ROW("Architecture",    architecture,  parse_architecture, "which qemu-system-* runs it; the host's by default"),
         VM_ROW("Machine",         machine,       parse_qemu_options, "QEMU's board; q35 or virt by default"),
         VM_ROW("CPU",             cpu,           parse_qemu_options, "QEMU's CPU model, with features"),
-        VM_ROW("CPUs",            cpus,          parse_cpus,         "number of CPUs, 1 by default"),
+        WHOLE(KEYS_VM, "CPUs",                   parse_cpus,         "number of CPUs, or N,sockets=N,cores=N,threads=N,max=N"),
         VM_ROW("Memory",          memory,        parse_memory,       "size of the guest's memory: 512M, 2G"),
+        VM_ROW("MemoryMax",       hardware.memory_max, parse_memory, "up to what more can be plugged in"),
+        VM_ROW("MemorySlots",     hardware.memory_slots, parse_memory_slots, "for so many modules, 8 by default"),
+        HARDWARE("HugePages",                    parse_huge_pages,   "yes, or 2M, 1G: memory in huge pages of the host"),
+        VM_ROW("MemoryShared",    hardware.memory_shared, parse_switch_flag, "memory that other processes can map"),
         VM_ROW("Accelerator",     accelerator,   parse_accelerator,  "kvm, tcg, or auto: KVM where it can"),
         VM_ROW("Kernel",          kernel,        parse_path,         "kernel or ELF image that QEMU loads itself"),
         VM_ROW("Initrd",          initrd,        parse_path,         "initial RAM disk, with Kernel="),
@@ -52,7 +58,26 @@ static const Key keys[] = { /* those of a set together */
         WHOLE(KEYS_VM, "Image",                  parse_short_image,  "disk image: short for a first [Disk] with Image="),
         WHOLE(KEYS_VM, "Switch",                 parse_short_switch, "switch: short for a first [Interface] with Switch="),
         WHOLE(KEYS_VM, "Bridge",                 parse_short_bridge, "bridge of others: short for a first [Interface] with Bridge="),
-        VM_ROW("Display",         display,       parse_display,      "none: the console is the serial port, in the journal"),
+        VM_ROW("DeviceTree",      hardware.device_tree, parse_path,  "device tree that QEMU hands to the kernel"),
+        HARDWARE("Boot",                         parse_boot,         "what to boot from, in order: disk cdrom network floppy; menu"),
+        WHOLE(KEYS_VM, "Display",                parse_display,      "none, or vnc, spice: on a socket, or vnc:IP:DISPLAY, spice:IP:PORT"),
+        VM_ROW("VGA",             hardware.vga,  parse_word,         "std, virtio, qxl, cirrus, vmware, none, or a device"),
+        HARDWARE("ScreenSize",                   parse_screen_size,  "what the screen has at first: 1280x800"),
+        VM_ROW("Keyboard",        hardware.keyboard, parse_keyboard, "layout of the viewer's keyboard: de, fr, en-us"),
+        VM_ROW("Clock",           hardware.clock, parse_clock,       "of the hardware: utc, localtime, or a date to start from"),
+        VM_ROW("UUID",            hardware.uuid, parse_uuid,         "the machine's UUID"),
+        HARDWARE("SMBIOS",                       parse_smbios,       "fields of DMI tables, type=N,key=value; an empty one resets"),
+        VM_ROW("RNG",             hardware.rng,  parse_switch_flag,  "random numbers of the host for the guest"),
+        VM_ROW("Balloon",         hardware.balloon, parse_switch_flag, "free memory of the guest goes back to the host"),
+        VM_ROW("Watchdog",        hardware.watchdog, parse_watchdog, "yes, or a watchdog of QEMU's"),
+        VM_ROW("WatchdogAction",  hardware.watchdog_action, parse_watchdog_action, "when it bites: reset, shutdown, poweroff, pause, ..."),
+        VM_ROW("Panic",           hardware.panic, parse_switch_flag, "the guest's kernel can say that it panics"),
+        VM_ROW("PanicAction",     hardware.panic_action, parse_panic_action, "what then: exit-failure, shutdown, pause, none"),
+        VM_ROW("GuestAgent",      hardware.guest_agent, parse_switch_flag, "a channel to QEMU's guest agent"),
+        HARDWARE("GDB",                          parse_gdb,          "yes, or IP:PORT: a stub for GDB"),
+        VM_ROW("StartPaused",     hardware.start_paused, parse_switch_flag, "the guest waits for GDB or the monitor"),
+        VM_ROW("Replay",          hardware.replay, parse_replay,     "record a run, or replay it"),
+        HARDWARE("Device",                       parse_device,       "more devices of QEMU's, with properties; an empty one resets"),
         WHOLE(KEYS_VM, "ExtraArgs",              parse_extra_args,   "more arguments of QEMU, quoted words; an empty one resets"),
         VM_ROW("Ready",           ready,         parse_ready,        "when starting is done: running, or address"),
         VM_ROW("ReadyTimeoutSec", ready_timeout, parse_time_span,    "how long that may take"),

@@ -33,6 +33,17 @@ int emit_share_service(const VM *vm, const Share *s, UnitWriter *w);
 /* ReadWritePaths= of path and suffix, if it is there. */
 void emit_writable(const char *path, const char *suffix, UnitWriter *w);
 
+/* The machine itself (emit-hardware.c): groups of its options, in the order of the command line. */
+void emit_cpus(const VM *vm, UnitWriter *w);
+bool has_memory_backend(const VM *vm); /* then -machine says that "memory" is it */
+void emit_memory(const VM *vm, UnitWriter *w);
+void emit_display(const VM *vm, UnitWriter *w);
+void emit_platform(const VM *vm, UnitWriter *w);
+void emit_small_devices(const VM *vm, UnitWriter *w);
+void emit_debugging(const VM *vm, UnitWriter *w);
+void emit_hardware_settings(const VM *vm, UnitWriter *w); /* in [Service] */
+void emit_checks(const VM *vm, UnitWriter *w);            /* commands before QEMU */
+
 /* Links that start a unit, given as kind, name and suffix: in starter's directory ".wants" or ".requires";
  * and those that a passed-through [Install] asks for (emit-install.c). */
 int emit_link(UnitWriter *w, const char *starter, const char *directory, const char *unit, const char *name,

@@ -31,38 +31,12 @@ static bool runs_natively(const VM *vm) {
 #endif
 }
 
-static void emit_memory(const VM *vm, UnitWriter *w) {
-        bool mebibytes = vm->memory % (1024 * 1024) == 0;
-        char number[NUMBER_STRING_SIZE];
-
-        if (vm->memory == 0)
-                return; /* a board with a fixed size */
-        unit_option(w, "-m");
-        unit_arg(w, format_number(mebibytes ? vm->memory / (1024 * 1024) : vm->memory, number),
-                        mebibytes ? "M" : "B");
-}
-
-static void emit_board(const VM *vm, UnitWriter *w) {
-        if (!shares_memory(vm)) {
-                option(w, "-machine", vm->machine);
-                return;
-        }
-        /* with virtiofsd, which maps it */
-        option_begin(w, "-machine", vm->machine);
-        option_key(w, "memory-backend", "memory");
-        option_end(w);
-        option_begin(w, "-object", "memory-backend-memfd");
-        unit_arg_add(w, ",id=memory,share=on");
-        option_key_number(w, "size", vm->memory);
-        option_end(w);
-}
-
 static void emit_machine(const VM *vm, UnitWriter *w) {
         bool automatic = vm->accelerator == ACCELERATOR_AUTO && runs_natively(vm);
-        char number[NUMBER_STRING_SIZE];
 
         option(w, "-name", vm->name);
-        emit_board(vm, w);
+        unit_option(w, "-machine");
+        unit_arg(w, vm->machine, has_memory_backend(vm) ? ",memory-backend=memory" : "");
         /* the second is for a host without /dev/kvm, or where the VM's user may not open it */
         if (automatic || vm->accelerator == ACCELERATOR_KVM)
                 option(w, "-accel", "kvm");
@@ -72,14 +46,14 @@ static void emit_machine(const VM *vm, UnitWriter *w) {
                 option(w, "-cpu", vm->cpu);
         else if (automatic)
                 option(w, "-cpu", "max"); /* all that whichever of the two has */
-        option(w, "-smp", format_number(vm->cpus, number));
+        emit_cpus(vm, w);
         emit_memory(vm, w);
 
         /* only what is said here: no NIC, CD, floppy, display and monitor by default, nothing from
          * /etc/qemu */
         unit_option(w, "-nodefaults");
         unit_option(w, "-no-user-config");
-        option(w, "-display", display_to_string(vm->display));
+        emit_display(vm, w);
         option(w, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 }
 
@@ -104,6 +78,7 @@ static void emit_boot(const VM *vm, UnitWriter *w) {
                 option(w, "-initrd", vm->initrd);
         if (vm->kernel_command_line)
                 option(w, "-append", vm->kernel_command_line);
+        emit_platform(vm, w);
 }
 
 /* ---- interfaces ---- */
@@ -175,15 +150,24 @@ static void emit_plugged_nic(const VM *vm, const Interface *i, UnitWriter *w) {
         option_end(w);
 }
 
-static void emit_nic(const VM *vm, const Interface *i, UnitWriter *w) {
-        if (!is_on_board(i->model)) {
-                emit_plugged_nic(vm, i, w);
-                return;
-        }
-        option_tap(i, "-nic", w);
-        option_key(w, "model", i->model);
-        option_mac(i, w);
+/* What arrives is part of the run that is recorded. */
+static void emit_replay_filter(const Interface *i, UnitWriter *w) {
+        option_begin(w, "-object", "filter-replay");
+        option_key_id(w, "id", "replay", i->index);
+        option_key_id(w, "netdev", "net", i->index);
         option_end(w);
+}
+
+static void emit_nic(const VM *vm, const Interface *i, UnitWriter *w) {
+        if (is_on_board(i->model)) {
+                option_tap(i, "-nic", w);
+                option_key(w, "model", i->model);
+                option_mac(i, w);
+                option_end(w);
+        } else
+                emit_plugged_nic(vm, i, w);
+        if (vm->hardware.replay != REPLAY_NONE)
+                emit_replay_filter(i, w);
 }
 
 /* ---- disks ---- */
@@ -321,6 +305,8 @@ void emit_qemu(const VM *vm, UnitWriter *w) {
         for (size_t i = 0; i < vm->n_disks; i++)
                 emit_disk(vm, &vm->disks[i], w);
         emit_share_options(vm, w);
+        emit_small_devices(vm, w);
+        emit_debugging(vm, w);
         emit_extra_args(vm, w); /* last, so that they can refer to all of the above */
         unit_exec_end(w);
 }

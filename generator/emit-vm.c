@@ -60,6 +60,8 @@ static void emit_dependencies(const VM *vm, UnitWriter *w) {
                 unit_word(w, "RequiresMountsFor", vm->kernel, NULL);
         if (vm->initrd)
                 unit_word(w, "RequiresMountsFor", vm->initrd, NULL);
+        if (vm->hardware.device_tree)
+                unit_word(w, "RequiresMountsFor", vm->hardware.device_tree, NULL);
         for (size_t i = 0; i < vm->n_disks; i++)
                 unit_word(w, "RequiresMountsFor", vm->disks[i].image, NULL);
         emit_share_dependencies(vm, w);
@@ -99,6 +101,7 @@ static void emit_settings(const VM *vm, UnitWriter *w) {
                 emit_disk_access(&vm->disks[i], w);
         emit_serial_settings(vm, w);
         emit_share_settings(vm, w);
+        emit_hardware_settings(vm, w);
         unit_raw(w, "TimeoutStartSec", format_span(with_margin(vm->ready_timeout), span));
         unit_raw(w, "TimeoutStopSec", format_span(with_margin(vm->stop_timeout), span));
 }
@@ -156,6 +159,8 @@ static void emit_ready(const VM *vm, UnitWriter *w) {
         unit_arg(w, "wait");
         unit_arg(w, RUN_DIR, vm->name, "/qnet.qmp");
         unit_arg(w, "--timeout=", format_span(vm->ready_timeout, span));
+        if (vm->hardware.start_paused)
+                unit_arg(w, "--paused");
         unit_exec_end(w);
         if (vm->ready != READY_ADDRESS || vm->n_interfaces == 0)
                 return;
@@ -208,6 +213,7 @@ int emit_vm(const VM *vm, UnitWriter *w) {
         emit_description(vm, w);
         emit_dependencies(vm, w);
         emit_settings(vm, w);
+        emit_checks(vm, w);
         for (size_t i = 0; i < vm->n_interfaces; i++)
                 emit_own_tap(vm, &vm->interfaces[i], w);
         for (size_t i = 0; i < vm->n_disks; i++)

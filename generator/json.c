@@ -160,6 +160,54 @@ static json_t *share(Builder *b, const Share *s) {
         return j;
 }
 
+/* "127.0.0.1:5901"; null: the socket in the VM's directory */
+static json_t *endpoint(const Endpoint *e) {
+        char ip[IP_STRING_SIZE];
+
+        if (e->ip.family == AF_UNSPEC)
+                return json_null();
+        format_ip(&e->ip, ip);
+        return e->ip.family == AF_INET6 ? json_sprintf("[%s]:%u", ip, e->port) : json_sprintf("%s:%u", ip, e->port);
+}
+
+static json_t *hardware(Builder *b, const Hardware *h) {
+        json_t *j = json_object();
+
+        put(b, j, "cpusMax", number(h->cpus_max));
+        put(b, j, "sockets", number(h->sockets));
+        put(b, j, "cores", number(h->cores));
+        put(b, j, "threads", number(h->threads));
+        put(b, j, "memoryMax", number(h->memory_max));
+        put(b, j, "memorySlots", number(h->memory_slots));
+        put(b, j, "hugePages", json_boolean(h->huge_pages));
+        put(b, j, "hugePageSize", number(h->huge_page_size));
+        put(b, j, "memoryShared", json_boolean(h->memory_shared));
+        put(b, j, "displayAddress", endpoint(&h->display));
+        put(b, j, "vga", text(h->vga));
+        put(b, j, "screenWidth", number(h->width));
+        put(b, j, "screenHeight", number(h->height));
+        put(b, j, "keyboard", text(h->keyboard));
+        put(b, j, "bootOrder", text(h->boot_order));
+        put(b, j, "bootMenu", json_boolean(h->boot_menu));
+        put(b, j, "deviceTree", text(h->device_tree));
+        put(b, j, "clock", text(h->clock));
+        put(b, j, "uuid", text(h->uuid));
+        put(b, j, "smbios", strings(b, h->smbios, h->n_smbios));
+        put(b, j, "rng", json_boolean(h->rng));
+        put(b, j, "balloon", json_boolean(h->balloon));
+        put(b, j, "watchdog", text(h->watchdog));
+        put(b, j, "watchdogAction", text(watchdog_action_to_string(h->watchdog_action)));
+        put(b, j, "panic", json_boolean(h->panic));
+        put(b, j, "panicAction", text(panic_action_to_string(h->panic_action)));
+        put(b, j, "guestAgent", json_boolean(h->guest_agent));
+        put(b, j, "gdb", json_boolean(h->gdb));
+        put(b, j, "gdbAddress", endpoint(&h->gdb_at));
+        put(b, j, "startPaused", json_boolean(h->start_paused));
+        put(b, j, "replay", text(replay_to_string(h->replay)));
+        put(b, j, "devices", strings(b, h->devices, h->n_devices));
+        return j;
+}
+
 static void put_parts(Builder *b, json_t *j, const VM *vm) {
         json_t *interfaces = json_array(), *disks = json_array(), *serials = json_array(),
                *shares = json_array();
@@ -205,6 +253,7 @@ static json_t *vm_object(Builder *b, const VM *vm) {
         put(b, j, "ready", text(ready_to_string(vm->ready)));
         put(b, j, "readyTimeoutUSec", span(vm->ready_timeout));
         put(b, j, "stopTimeoutUSec", span(vm->stop_timeout));
+        put(b, j, "hardware", hardware(b, &vm->hardware));
         put_parts(b, j, vm);
         put(b, j, "passthrough", passthrough(b, &vm->passthrough));
         return j;

@@ -13,8 +13,36 @@ DEFINE_STRING_TABLE(accelerator, Accelerator)
 
 static const char *const display_table[_DISPLAY_MAX] = {
         [DISPLAY_NONE] = "none",
+        [DISPLAY_VNC] = "vnc",
+        [DISPLAY_SPICE] = "spice",
 };
 DEFINE_STRING_TABLE(display, Display)
+
+static const char *const watchdog_action_table[_WATCHDOG_ACTION_MAX] = {
+        [WATCHDOG_RESET] = "reset",
+        [WATCHDOG_SHUTDOWN] = "shutdown",
+        [WATCHDOG_POWEROFF] = "poweroff",
+        [WATCHDOG_PAUSE] = "pause",
+        [WATCHDOG_INJECT_NMI] = "inject-nmi",
+        [WATCHDOG_DEBUG] = "debug",
+        [WATCHDOG_NONE] = "none",
+};
+DEFINE_STRING_TABLE(watchdog_action, WatchdogAction)
+
+static const char *const panic_action_table[_PANIC_ACTION_MAX] = {
+        [PANIC_EXIT_FAILURE] = "exit-failure",
+        [PANIC_SHUTDOWN] = "shutdown",
+        [PANIC_PAUSE] = "pause",
+        [PANIC_NONE] = "none",
+};
+DEFINE_STRING_TABLE(panic_action, PanicAction)
+
+static const char *const replay_table[_REPLAY_MAX] = {
+        [REPLAY_NONE] = "none",
+        [REPLAY_RECORD] = "record",
+        [REPLAY_REPLAY] = "replay",
+};
+DEFINE_STRING_TABLE(replay, Replay)
 
 static const char *const ready_table[_READY_MAX] = {
         [READY_RUNNING] = "running",

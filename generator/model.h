@@ -53,7 +53,25 @@ typedef struct PassthroughList {
 } PassthroughList;
 
 typedef enum Accelerator { ACCELERATOR_AUTO, ACCELERATOR_KVM, ACCELERATOR_TCG, _ACCELERATOR_MAX } Accelerator;
-typedef enum Display { DISPLAY_NONE, _DISPLAY_MAX } Display;
+typedef enum Display { DISPLAY_NONE, DISPLAY_VNC, DISPLAY_SPICE, _DISPLAY_MAX } Display;
+typedef enum WatchdogAction {
+        WATCHDOG_RESET,
+        WATCHDOG_SHUTDOWN,
+        WATCHDOG_POWEROFF,
+        WATCHDOG_PAUSE,
+        WATCHDOG_INJECT_NMI,
+        WATCHDOG_DEBUG,
+        WATCHDOG_NONE,
+        _WATCHDOG_ACTION_MAX
+} WatchdogAction;
+typedef enum PanicAction {
+        PANIC_EXIT_FAILURE,
+        PANIC_SHUTDOWN,
+        PANIC_PAUSE,
+        PANIC_NONE,
+        _PANIC_ACTION_MAX
+} PanicAction;
+typedef enum Replay { REPLAY_NONE, REPLAY_RECORD, REPLAY_REPLAY, _REPLAY_MAX } Replay;
 typedef enum Ready { READY_RUNNING, READY_ADDRESS, _READY_MAX } Ready;
 typedef enum DiskMode {
         DISK_OVERLAY,
@@ -89,6 +107,12 @@ const char *accelerator_to_string(Accelerator v);
 int accelerator_from_string(const char *s);
 const char *display_to_string(Display v);
 int display_from_string(const char *s);
+const char *watchdog_action_to_string(WatchdogAction v);
+int watchdog_action_from_string(const char *s);
+const char *panic_action_to_string(PanicAction v);
+int panic_action_from_string(const char *s);
+const char *replay_to_string(Replay v);
+int replay_from_string(const char *s);
 const char *ready_to_string(Ready v);
 int ready_from_string(const char *s);
 const char *disk_mode_to_string(DiskMode v);
@@ -128,7 +152,7 @@ typedef struct Disk {
         unsigned index;
         char *label;   /* of [Disk LABEL], NULL-able */
         bool is_short; /* made by Image= in [VM] itself */
-        char *image;   /* Image=, absolute */
+        char *image;   /* Image=, absolute; NULL-able */
         DiskMode mode;
         DiskFormat format; /* of the image; from its name's ending unless Format= says it */
         bool format_set;
@@ -164,6 +188,49 @@ typedef struct Share {
         SecurityModel security; /* of 9p */
 } Share;
 
+/* Where QEMU listens: a socket in the VM's run-time directory, unless there is an address. */
+typedef struct Endpoint {
+        IPAddress ip; /* AF_UNSPEC: the socket */
+        unsigned port;
+} Endpoint;
+
+/* What of a VM's hardware most VMs do not say: all of it is zero then, and nothing is emitted. */
+typedef struct Hardware {
+        unsigned cpus_max, sockets, cores, threads; /* 0: QEMU's choice */
+
+        uint64_t memory_max;   /* MemoryMax=, bytes; 0: no more than memory */
+        unsigned memory_slots; /* for DIMMs that are plugged in later; set with memory_max */
+        bool huge_pages;
+        uint64_t huge_page_size; /* bytes; 0: the host's default */
+        bool memory_shared;      /* with other processes: vhost-user devices need it */
+
+        Endpoint display; /* with VNC: port is the TCP port, 5900 and up */
+        char *vga;        /* VGA=, or what the machine has by default when there is a display; NULL-able */
+        unsigned width, height;
+        char *keyboard;   /* QEMU's name of a layout, NULL-able */
+        char *boot_order; /* letters of QEMU's -boot order=, NULL-able */
+        bool boot_menu;
+        char *device_tree; /* absolute, NULL-able */
+        char *clock;       /* of -rtc base=, NULL-able */
+        char *uuid;        /* lower case, NULL-able */
+        char **smbios;     /* strv of -smbios, NULL when empty */
+        size_t n_smbios;
+
+        bool rng, balloon, panic, guest_agent;
+        PanicAction panic_action;
+        char *watchdog; /* device, NULL-able */
+        WatchdogAction watchdog_action;
+
+        bool start_paused;
+        bool gdb;
+        Endpoint gdb_at;
+        Replay replay;
+        char **devices; /* strv of -device, NULL when empty */
+        size_t n_devices;
+
+        const char *package; /* Debian's, with the VM's qemu-system-*; NULL: it comes with qnet */
+} Hardware;
+
 struct VM {
         char *name;
         Origin origin; /* of the [VM] line */
@@ -197,6 +264,7 @@ struct VM {
         Ready ready;
         usec_t ready_timeout; /* microseconds */
         usec_t stop_timeout;  /* until a guest that ignores the power-down is stopped by signal */
+        Hardware hardware;
 
         Interface *interfaces;
         size_t n_interfaces;

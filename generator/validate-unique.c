@@ -250,6 +250,55 @@ static int check_serials(Model *m) {
         return r < 0 ? r : settle(&c, "Serial port at");
 }
 
+static int claim_port(Claims *c, VM *vm, const Endpoint *e, Role role, Origin origin) {
+        Claim claim = { .vm = vm, .role = role, .origin = origin };
+        char ip[IP_STRING_SIZE];
+
+        claim.name = arena_printf(c->m->arena, "%s:%u", format_ip(&e->ip, ip), e->port);
+        return claim.name ? add_claim(c, claim) : -ENOMEM;
+}
+
+/* Where servers within QEMU listen; two serial ports at one place were told by check_serials(). */
+static int check_ports(Model *m) {
+        _cleanup_claims_ Claims c = { .m = m };
+        int r = 0;
+
+        for (size_t v = 0; v < m->n_vms && r >= 0; v++) {
+                VM *vm = m->vms[v];
+                const Hardware *h = &vm->hardware;
+
+                if (h->display.port > 0)
+                        r = claim_port(&c, vm, &h->display, ROLE_OWNER,
+                                        said_at(&vm->said, vm->origin, KEYS_VM, "Display"));
+                if (r >= 0 && h->gdb_at.port > 0)
+                        r = claim_port(&c, vm, &h->gdb_at, ROLE_OWNER,
+                                        said_at(&vm->said, vm->origin, KEYS_VM, "GDB"));
+                for (size_t i = 0; i < vm->n_serials && r >= 0; i++)
+                        if (vm->serials[i].port > 0)
+                                r = claim_port(&c, vm,
+                                                &(Endpoint){ vm->serials[i].address, vm->serials[i].port },
+                                                ROLE_VISITOR, vm->serials[i].origin);
+        }
+        return r < 0 ? r : settle(&c, "Address");
+}
+
+static int check_uuids(Model *m) {
+        _cleanup_claims_ Claims c = { .m = m };
+        int r = 0;
+
+        for (size_t v = 0; v < m->n_vms && r >= 0; v++) {
+                VM *vm = m->vms[v];
+
+                if (vm->hardware.uuid)
+                        r = add_claim(&c, (Claim){
+                                                          .name = vm->hardware.uuid,
+                                                          .vm = vm,
+                                                          .origin = said_at(&vm->said, vm->origin, KEYS_VM, "UUID"),
+                                          });
+        }
+        return r < 0 ? r : settle(&c, "UUID");
+}
+
 /* VM a-b with tag c, VM a with tag b-c */
 static int check_share_units(Model *m) {
         _cleanup_claims_ Claims c = { .m = m };
@@ -281,5 +330,9 @@ int validate_unique(Model *m) {
                 r = check_serials(m);
         if (r >= 0)
                 r = check_share_units(m);
+        if (r >= 0)
+                r = check_ports(m);
+        if (r >= 0)
+                r = check_uuids(m);
         return r < 0 ? r : check_images(m);
 }

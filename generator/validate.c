@@ -9,27 +9,6 @@
 
 #define DEFAULT_MEMORY (UINT64_C(512) * 1024 * 1024)
 
-/* qemu-system-* of the host that this is built for */
-#if defined(__x86_64__)
-#define HOST_ARCHITECTURE "x86_64"
-#elif defined(__i386__)
-#define HOST_ARCHITECTURE "i386"
-#elif defined(__aarch64__)
-#define HOST_ARCHITECTURE "aarch64"
-#elif defined(__arm__)
-#define HOST_ARCHITECTURE "arm"
-#elif defined(__powerpc64__)
-#define HOST_ARCHITECTURE "ppc64"
-#elif defined(__riscv) && __riscv_xlen == 64
-#define HOST_ARCHITECTURE "riscv64"
-#elif defined(__s390x__)
-#define HOST_ARCHITECTURE "s390x"
-#elif defined(__loongarch64)
-#define HOST_ARCHITECTURE "loongarch64"
-#else
-#error "which qemu-system-* runs the guests of this host?"
-#endif
-
 /* The board that takes PCI or virtio devices, per architecture; others have none that suits everybody. */
 static const char *default_machine(const char *architecture) {
         static const struct {
@@ -68,8 +47,9 @@ static int validate_machine(Model *m, VM *vm) {
                 return vm_problem(m, vm, said_at(&vm->said, vm->origin, KEYS_VM, "Architecture"),
                                 "Architecture=%s has no machine that suits all, say Machine=",
                                 vm->architecture);
-        if (vm->memory == 0 && !has_machine)
-                vm->memory = DEFAULT_MEMORY; /* a board that was chosen knows how much it has */
+        /* a board that was chosen knows how much it has; and this one wants more */
+        if (vm->memory == 0 && !has_machine && !streq(vm->architecture, "loongarch64"))
+                vm->memory = DEFAULT_MEMORY;
         return 0;
 }
 
@@ -150,7 +130,7 @@ static int validate_vm(Model *m, VM *vm) {
                 vm->interfaces[i].index = (unsigned) i;
                 r = validate_interface(m, vm, vm->interfaces + i);
         }
-        return r;
+        return r >= 0 && vm->machine ? validate_hardware(m, vm) : r;
 }
 
 static int compare_lab_names(const void *x, const void *y) {

@@ -5,6 +5,7 @@
  *
  *     validate.c          defaults and derived names; references between objects; what one object says against itself
  *     validate-ports.c     serial ports and shared directories
+ *     validate-hardware.c the machine itself
  *     validate-network.c  switches: subnets, DHCP ranges; addresses of guests
  *     validate-mac.c      MAC addresses: derived ones that no other has, fixed ones that two have
  *     validate-unique.c   what only one may have: taps and bridges, IP addresses, images that are written to
@@ -15,6 +16,27 @@
 #include "model.h"
 #include "specifier.h"
 
+/* qemu-system-* of the host that this is built for */
+#if defined(__x86_64__)
+#define HOST_ARCHITECTURE "x86_64"
+#elif defined(__i386__)
+#define HOST_ARCHITECTURE "i386"
+#elif defined(__aarch64__)
+#define HOST_ARCHITECTURE "aarch64"
+#elif defined(__arm__)
+#define HOST_ARCHITECTURE "arm"
+#elif defined(__powerpc64__)
+#define HOST_ARCHITECTURE "ppc64"
+#elif defined(__riscv) && __riscv_xlen == 64
+#define HOST_ARCHITECTURE "riscv64"
+#elif defined(__s390x__)
+#define HOST_ARCHITECTURE "s390x"
+#elif defined(__loongarch64)
+#define HOST_ARCHITECTURE "loongarch64"
+#else
+#error "which qemu-system-* runs the guests of this host?"
+#endif
+
 /* 0 or -ENOMEM */
 int model_validate(Model *m, const Host *host);
 
@@ -23,5 +45,6 @@ int validate_switch(Model *m, Switch *w);
 int validate_addresses(Model *m, VM *vm, const Interface *i); /* i is on a switch of ours */
 int validate_serials(Model *m, VM *vm);
 int validate_shares(Model *m, VM *vm);
+int validate_hardware(Model *m, VM *vm); /* after all other parts of the VM */
 int validate_macs(Model *m, const Host *host);
 int validate_unique(Model *m);

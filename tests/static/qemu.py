@@ -98,6 +98,14 @@ class Machine:
             value = self.file(value, self.kernel if name == "-kernel" else self.blank)
         elif name == "-accel":
             value = "tcg"
+        elif name == "-cpu" and value.split(",")[0] == "host":
+            value = "max"
+        elif name == "-dtb":
+            value = self.file(value, self.device_tree)
+        elif name in ("-vnc", "-spice", "-gdb", "-icount"):
+            value = re.sub(r"/(run|var/lib)/qnet/vm/[^/,]*", self.directory, value)
+        elif name == "-object" and "hugetlb" in value:  # hosts have none to spare
+            value = re.sub(r",(hugetlb|hugetlbsize|prealloc)=\w+", "", value)
         elif name == "-chardev" and "path" in split_options(value):
             value = self.characters(split_options(value), value)
         elif name == "-fsdev":
@@ -107,11 +115,16 @@ class Machine:
         elif name == "-drive":
             options = split_options(value)
             self.drives.append(options["id"])
-            image = self.file(options["file"], self.qcow2 if options["format"] == "qcow2" else self.raw)
-            value = value.replace("file=" + double(options["file"]), "file=" + double(image))
+            for key, path in options.items():
+                if key == "file" or key.endswith(".filename"):
+                    kind = options["format" if key == "file" else key.removesuffix("file.filename") + "driver"]
+                    image = self.file(path, self.qcow2 if kind == "qcow2" else self.raw)
+                    value = value.replace(f",{key}={double(path)}", f",{key}={double(image)}")
         elif name in ("-netdev", "-nic"):
             self.tap(split_options(value)["ifname"])
         if not self.taps and (name in ("-netdev", "-nic") or name == "-device" and "netdev=" in value):
+            return
+        if not self.taps and name == "-object" and "netdev=" in value:
             return
         if name in ("-device", "-nic") and "mac" in split_options(value):
             self.macs.append(split_options(value)["mac"].lower())
@@ -184,6 +197,17 @@ class Machine:
         notes = struct.pack("<IIIIIIII", 4, start + len(code), 0, 0, len(note), len(note), 4, 4)
         with open(path, "wb") as f:
             f.write(e + load + notes + code + note + b"\0" * 4096)
+
+    def device_tree(self, path):
+        """The least: a root that says how wide numbers are."""
+        names = b"#address-cells\0#size-cells\0"
+        words = [1, 0, 3, 4, 0, 2, 3, 4, 15, 2, 2, 9]
+        body = struct.pack(f">{len(words)}I", *words)
+        start, reserved = 40, 16
+        head = [0xd00dfeed, start + reserved + len(body) + len(names), start + reserved, start + reserved + len(body), start,
+                17, 16, 0, len(names), len(body)]
+        with open(path, "wb") as f:
+            f.write(struct.pack(">10I", *head) + b"\0" * reserved + body + names)
 
     def tap(self, name):
         if self.taps:

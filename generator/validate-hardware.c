@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The machine itself: what its settings say against each other, and what one of them means for the others. */
+
+#include "arena.h"
+#include "conf-table.h"
+#include "problem.h"
+#include "validate.h"
+
+#define DEFAULT_MEMORY_SLOTS 8
+
+#define hardware_problem(m, vm, key, ...) \
+        vm_problem((m), (vm), said_at(&(vm)->said, (vm)->origin, KEYS_VM, (key)), __VA_ARGS__)
+
+/* "q35", "q35,hpet=off" and, with versions, "pc-q35-7.2" */
+static bool machine_is(const VM *vm, const char *name) {
+        const char *rest = startswith(vm->machine, name);
+
+        return rest && (!*rest || *rest == ',' || *rest == '-');
+}
+
+static bool is_x86(const VM *vm) {
+        return streq(vm->architecture, "x86_64") || streq(vm->architecture, "i386");
+}
+
+/* ---- programs and accelerators ---- */
+
+/* Debian's package with qemu-system-ARCHITECTURE; NULL when none has it. */
+static const char *package_of(const char *architecture) {
+        static const struct {
+                const char *package, *architectures;
+        } table[] = {
+                { "qemu-system-x86", " i386 x86_64 " },
+                { "qemu-system-arm", " aarch64 arm " },
+                { "qemu-system-mips", " mips mips64 mips64el mipsel " },
+                { "qemu-system-ppc", " ppc ppc64 " },
+                { "qemu-system-sparc", " sparc sparc64 " },
+                { "qemu-system-misc",
+                                " alpha avr cris hppa loongarch64 m68k microblaze microblazeel nios2 or1k "
+                                "riscv32 riscv64 rx s390x sh4 sh4eb tricore xtensa xtensaeb " },
+        };
+        char word[40];
+
+        snprintf(word, sizeof(word), " %s ", architecture);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if (strstr(table[i].architectures, word))
+                        return table[i].package;
+        return NULL;
+}
+
+static bool has_kvm(const VM *vm) {
+        return streq(vm->architecture, HOST_ARCHITECTURE) ||
+               (streq(HOST_ARCHITECTURE, "x86_64") && is_x86(vm)) ||
+               (streq(HOST_ARCHITECTURE, "ppc64") && streq(vm->architecture, "ppc"));
+}
+
+static bool cpu_is_host(const VM *vm) {
+        return vm->cpu && (streq(vm->cpu, "host") || startswith(vm->cpu, "host,"));
+}
+
+static int validate_accelerator(Model *m, VM *vm) {
+        Hardware *h = &vm->hardware;
+        const char *key = "Accelerator";
+
+        if (streq(vm->architecture, HOST_ARCHITECTURE))
+                h->package = NULL;
+        else {
+                h->package = package_of(vm->architecture);
+                if (!h->package)
+                        return hardware_problem(m, vm, "Architecture",
+                                        "Architecture=%s is none of QEMU's; x86_64, aarch64, arm, riscv64, mips and "
+                                        "others are",
+                                        vm->architecture);
+                if (streq(h->package, package_of(HOST_ARCHITECTURE) ?: ""))
+                        h->package = NULL;
+        }
+        if (h->replay != REPLAY_NONE) {
+                if (vm->accelerator == ACCELERATOR_KVM)
+                        return hardware_problem(
+                                        m, vm, "Replay", "Replay= needs Accelerator=tcg: KVM cannot record");
+                vm->accelerator = ACCELERATOR_TCG;
+        }
+        if (cpu_is_host(vm)) {
+                if (vm->accelerator == ACCELERATOR_TCG)
+                        return hardware_problem(m, vm, "CPU",
+                                        "CPU=host needs KVM, and this is for TCG; CPU=max is all it has");
+                key = vm->accelerator == ACCELERATOR_KVM ? key : "CPU";
+                vm->accelerator = ACCELERATOR_KVM; /* there is nothing to fall back to */
+        }
+        if (vm->accelerator == ACCELERATOR_KVM && !has_kvm(vm))
+                return hardware_problem(m, vm, key,
+                                "%s needs KVM, and that runs guests of the host's architecture only, not %s",
+                                streq(key, "CPU") ? "CPU=host" : "Accelerator=kvm", vm->architecture);
+        return 0;
+}
+
+/* ---- memory ---- */
+
+static int validate_memory(Model *m, VM *vm) {
+        Hardware *h = &vm->hardware;
+        const char *key = h->memory_max > 0 ? "MemoryMax" : h->huge_pages ? "HugePages" : "MemoryShared";
+
+        if (h->memory_slots > 0 && h->memory_max == 0)
+                return hardware_problem(m, vm, "MemorySlots", "MemorySlots= needs MemoryMax=");
+        if (h->memory_max == 0 && !h->huge_pages && !h->memory_shared)
+                return 0;
+        if (vm->memory == 0)
+                return hardware_problem(m, vm, key, "%s= needs Memory=", key);
+        if (h->memory_max > 0 && h->memory_max <= vm->memory)
+                return hardware_problem(m, vm, key, "MemoryMax= is not more than Memory=");
+        if (h->huge_page_size > 0 && vm->memory % h->huge_page_size != 0)
+                return hardware_problem(m, vm, "HugePages",
+                                "Memory= is not a multiple of the size that HugePages= says");
+        if (h->memory_max > 0 && h->memory_slots == 0)
+                h->memory_slots = DEFAULT_MEMORY_SLOTS;
+        return 0;
+}
+
+/* ---- display ---- */
+
+/* The graphics card that a guest is most likely to know; NULL where the board has its own. */
+static const char *default_vga(const VM *vm) {
+        if (is_x86(vm))
+                return machine_is(vm, "microvm") ? "virtio" : machine_is(vm, "isapc") ? "isa-vga" : "std";
+        if (machine_is(vm, "virt") || streq(vm->architecture, "s390x"))
+                return "virtio";
+        if (machine_is(vm, "pseries"))
+                return "std";
+        return machine_is(vm, "malta") ? "cirrus" : NULL;
+}
+
+static int validate_screen_size(Model *m, VM *vm) {
+        static const char *const sizable[] = { "std", "VGA", "virtio", "virtio-vga", "virtio-gpu-pci", "qxl",
+                "qxl-vga", "bochs-display" };
+        static const char *const open_firmware[] = { "ppc", "ppc64", "sparc", "sparc64", "m68k" };
+        const char *vga = vm->hardware.vga;
+
+        if (vm->hardware.width == 0)
+                return 0;
+        for (size_t i = 0; vga && i < ELEMENTSOF(sizable); i++)
+                if (streq(vga, sizable[i]))
+                        return 0;
+        for (size_t i = 0; !vga && i < ELEMENTSOF(open_firmware); i++)
+                if (streq(vm->architecture, open_firmware[i]))
+                        return 0;
+        if (vga)
+                return hardware_problem(m, vm, "ScreenSize",
+                                "ScreenSize= is for VGA=std, virtio or qxl; %s takes none", vga);
+        return hardware_problem(m, vm, "ScreenSize", "ScreenSize= needs Display= or VGA=");
+}
+
+static int validate_display(Model *m, VM *vm) {
+        Hardware *h = &vm->hardware;
+
+        if (!h->vga && vm->display != DISPLAY_NONE)
+                h->vga = (char *) default_vga(vm);
+        if (h->vga && streq(h->vga, "none"))
+                h->vga = NULL;
+        return validate_screen_size(m, vm);
+}
+
+/* ---- devices ---- */
+
+/* Boards that no other than those of the table have are taken to have PCI: QEMU tells what they have not. */
+static int validate_watchdog(Model *m, VM *vm) {
+        Hardware *h = &vm->hardware;
+
+        if (!h->watchdog || !streq(h->watchdog, "yes"))
+                return 0;
+        h->watchdog = NULL;
+        if (streq(vm->architecture, "s390x"))
+                h->watchdog = (char *) "diag288";
+        else if ((is_x86(vm) && !machine_is(vm, "microvm") && !machine_is(vm, "isapc")) ||
+                        machine_is(vm, "virt") || machine_is(vm, "pseries") || machine_is(vm, "malta"))
+                h->watchdog = (char *) "i6300esb";
+        else
+                return hardware_problem(m, vm, "Watchdog",
+                                "Watchdog=yes: which one suits Machine=%s is not known, say its name",
+                                vm->machine);
+        return 0;
+}
+
+static int validate_debugging(Model *m, VM *vm) {
+        const Hardware *h = &vm->hardware;
+
+        if (h->start_paused && vm->ready == READY_ADDRESS)
+                return hardware_problem(m, vm, "StartPaused",
+                                "StartPaused= and Ready=address: a guest that waits has no address");
+        if (h->replay == REPLAY_NONE)
+                return 0;
+        for (size_t i = 0; i < vm->n_disks; i++) {
+                const Disk *d = vm->disks + i;
+
+                if (d->mode == DISK_OVERLAY || d->mode == DISK_PERSISTENT)
+                        return vm_problem(m, vm, said_at(&d->said, d->origin, KEYS_DISK, "Mode"),
+                                        "Replay= needs disks that are the same at each start: Mode=ephemeral or "
+                                        "readonly, and this is Mode=%s",
+                                        disk_mode_to_string(d->mode));
+        }
+        return 0;
+}
+
+int validate_hardware(Model *m, VM *vm) {
+        static int (*const steps[])(Model *, VM *) = { validate_accelerator, validate_memory,
+                validate_display, validate_watchdog, validate_debugging };
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(steps) && r >= 0; i++)
+                r = steps[i](m, vm);
+        return r;
+}
