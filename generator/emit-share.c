@@ -146,8 +146,6 @@ int emit_share_service(const VM *vm, const Share *s, UnitWriter *w) {
         unit_word(w, "RequiresMountsFor", s->path, NULL);
         unit_section(w, "Service");
         unit_raw(w, "Type", "exec");
-        /* its root: virtiofsd's own lists of options have no way to write every path */
-        unit_text(w, "WorkingDirectory", s->path);
         /* without this all is read-only to it, see the shared drop-in */
         if (!s->read_only)
                 emit_writable(s->path, "", w);
@@ -155,7 +153,7 @@ int emit_share_service(const VM *vm, const Share *s, UnitWriter *w) {
         unit_arg(w, "--fd=3"); /* the socket: sd_listen_fds(3) */
         unit_arg(w, "-f");
         unit_arg(w, "-o");
-        unit_arg(w, "source=.");
+        unit_arg(w, "source=", s->path); /* validate has seen to it that it has no comma */
         /* of its own it needs chroot(2) only, the rest is done by the unit's sandbox; device nodes are not made */
         unit_arg(w, "-o");
         unit_arg(w, "sandbox=chroot,modcaps=-mknod");

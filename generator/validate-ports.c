@@ -160,6 +160,9 @@ static int validate_share(Model *m, VM *vm, Share *s) {
                                         s->tag, other->origin.file, other->origin.line);
         if (s->type == SHARE_9P)
                 return 0;
+        if (strpbrk(s->path, ",\\"))
+                return share_problem(m, vm, s, "Path",
+                                "Path=%s has a comma or a backslash, which virtiofsd cannot take", s->path);
         if (said_at(&s->said, (Origin){ 0 }, KEYS_SHARE, "SecurityModel").file &&
                         s->security != SECURITY_PASSTHROUGH)
                 return share_problem(m, vm, s, "SecurityModel",

@@ -152,9 +152,9 @@ class Machine:
         listening.listen()
         with open(path + ".log", "wb") as log:
             self.children.append(subprocess.Popen(
-                ["sh", "-c", f"exec 3<&{listening.fileno()}; exec {VIRTIOFSD} --fd=3 -f -o source=. "
+                ["sh", "-c", f"exec 3<&{listening.fileno()}; exec {VIRTIOFSD} --fd=3 -f -o source={self.directory} "
                  "-o sandbox=chroot,modcaps=-mknod --rlimit-nofile=0"],
-                pass_fds=[listening.fileno()], cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+                pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL, stdout=log, stderr=log))
         listening.close()
 
     def end(self):
