@@ -150,10 +150,6 @@ int parse_memory(Setting *s, char *value, void *member) {
         return parse_bytes(s, value, 4096, "4K; a size without a suffix is in bytes", member);
 }
 
-int parse_disk_size(Setting *s, char *value, void *member) {
-        return parse_bytes(s, value, 512, "a sector; a size without a suffix is in bytes", member);
-}
-
 int parse_time_span(Setting *s, char *value, void *member) {
         usec_t v;
 
@@ -185,7 +181,6 @@ static int parse_enum(Setting *s, const char *value, int (*from_string)(const ch
 
 DEFINE_PARSE_ENUM(accelerator, Accelerator, "auto, kvm, tcg")
 DEFINE_PARSE_ENUM(ready, Ready, "running, address")
-DEFINE_PARSE_ENUM(disk_mode, DiskMode, "overlay, persistent, ephemeral, readonly")
 DEFINE_PARSE_ENUM(serial_type, SerialType, "console, journal, file, pty, tty, tcp, telnet, unix, pipe")
 DEFINE_PARSE_ENUM(share_type, ShareType, "9p, virtiofs")
 DEFINE_PARSE_ENUM(security_model, SecurityModel, "mapped-xattr, mapped-file, passthrough, none")
@@ -280,22 +275,6 @@ int parse_extra_args(Setting *s, char *value, void *member) {
                 if (r < 0)
                         return r;
         }
-        return 0;
-}
-
-int parse_disk_format(Setting *s, char *value, void *member) {
-        Disk *d = member;
-        int v = 0, r;
-
-        if (!*value) {
-                d->format_set = false;
-                return 0;
-        }
-        r = parse_enum(s, value, disk_format_from_string, "raw, qcow2", &v);
-        if (r < 0)
-                return r;
-        d->format = (DiskFormat) v;
-        d->format_set = true;
         return 0;
 }
 

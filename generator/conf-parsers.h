@@ -34,13 +34,11 @@ int parse_architecture(Setting *s, char *value, void *member);
 int parse_switch_flag(Setting *s, char *value, void *member); /* bool */
 int parse_cpus(Setting *s, char *value, void *member);
 int parse_memory(Setting *s, char *value, void *member);
-int parse_disk_size(Setting *s, char *value, void *member);
 int parse_mtu(Setting *s, char *value, void *member);
 int parse_time_span(Setting *s, char *value, void *member); /* usec_t */
 int parse_accelerator(Setting *s, char *value, void *member);
 int parse_display(Setting *s, char *value, void *member);
 int parse_ready(Setting *s, char *value, void *member);
-int parse_disk_mode(Setting *s, char *value, void *member);
 int parse_serial_type(Setting *s, char *value, void *member);
 int parse_share_type(Setting *s, char *value, void *member);
 int parse_share_tag(Setting *s, char *value, void *member);
@@ -50,7 +48,6 @@ int parse_security_model(Setting *s, char *value, void *member);
 int parse_instances(Setting *s, char *value, void *member);
 int parse_kernel_command_line(Setting *s, char *value, void *member); /* appends */
 int parse_extra_args(Setting *s, char *value, void *member);          /* appends */
-int parse_disk_format(Setting *s, char *value, void *member);
 int parse_kill_logs(Setting *s, char *value, void *member);
 int parse_short_image(Setting *s, char *value, void *member); /* [VM] Image= */
 
@@ -80,6 +77,16 @@ int parse_mac_address(Setting *s, char *value, void *member);
 int parse_guest_addresses(Setting *s, char *value, void *member);
 int parse_switch_addresses(Setting *s, char *value, void *member);
 int parse_dhcp(Setting *s, char *value, void *member);
+
+/* conf-parsers-disk.c; format, size, boot index and backing are of the Disk itself */
+int parse_disk_mode(Setting *s, char *value, void *member);
+int parse_disk_media(Setting *s, char *value, void *member);
+int parse_disk_cache(Setting *s, char *value, void *member);
+int parse_disk_serial(Setting *s, char *value, void *member); /* char * */
+int parse_disk_format(Setting *s, char *value, void *member);
+int parse_disk_size(Setting *s, char *value, void *member);
+int parse_boot_index(Setting *s, char *value, void *member);
+int parse_disk_backing(Setting *s, char *value, void *member); /* appends */
 
 /* For all of them: why is set and -EINVAL returned, or -ENOMEM. */
 int setting_refuse(Setting *s, const char *format, ...) _printf_(2, 3);

@@ -92,11 +92,17 @@ static const Key keys[] = { /* those of a set together */
         INTERFACE_ROW("Isolated", isolated,      parse_switch_flag,     "no frames to and from other isolated interfaces"),
         INTERFACE_ROW("MTU",      mtu,           parse_mtu,             "largest packet; the bridge's by default"),
 
-        DISK_ROW("Image",         image,         parse_path,         "image file or block device"),
+        DISK_ROW("Image",         image,         parse_path,         "image file or block device; without: a blank disk, or an empty drive"),
         DISK_ROW("Mode",          mode,          parse_disk_mode,    "where writes go: overlay, persistent, ephemeral, readonly"),
         WHOLE(KEYS_DISK, "Format",               parse_disk_format,  "raw or qcow2; by the ending of the image's name"),
-        DISK_ROW("Size",          size,          parse_disk_size,    "size of the overlay; the image's by default"),
-        DISK_ROW("Bus",           bus,           parse_word,         "virtio, ide, scsi, nvme, usb, sd, ...; virtio by default"),
+        WHOLE(KEYS_DISK, "Backing",              parse_disk_backing, "what the image lies over, from the top; an empty one resets"),
+        WHOLE(KEYS_DISK, "Size",                 parse_disk_size,    "of the disk: made so, made larger; auto: by its partition table"),
+        DISK_ROW("Media",         media,         parse_disk_media,   "disk, cdrom or floppy"),
+        DISK_ROW("Bus",           bus,           parse_word,         "virtio, ide, sata, scsi, nvme, usb, sd, floppy, ...; virtio by default"),
+        DISK_ROW("Cache",         cache,         parse_disk_cache,   "none, writeback, writethrough, directsync, unsafe"),
+        DISK_ROW("Discard",       discard,       parse_switch_flag,  "what the guest no longer needs goes back to the host"),
+        DISK_ROW("Serial",        serial,        parse_disk_serial,  "serial number of the drive, up to 20 letters"),
+        WHOLE(KEYS_DISK, "BootIndex",            parse_boot_index,   "its place in the order of booting"),
 
         SERIAL_ROW("Type",        type,          parse_serial_type,  "console, journal, file, pty, tty, tcp, telnet, unix, pipe"),
         SERIAL_ROW("Path",        path,          parse_path,         "of the file, socket, pipe, or the host's serial port"),
@@ -128,7 +134,7 @@ static const VM vm_defaults = {
         .cpus = 1, .ready_timeout = 90 * USEC_PER_SEC, .stop_timeout = 90 * USEC_PER_SEC
 };
 static const Interface interface_defaults = { .mac_policy = MAC_DERIVED };
-static const Disk disk_defaults = { .mode = DISK_OVERLAY };
+static const Disk disk_defaults = { .mode = DISK_MODE_UNSET };
 static const Serial serial_defaults = { .type = SERIAL_CONSOLE };
 static const Share share_defaults = { .type = SHARE_9P };
 static const Switch switch_defaults = { .dhcp_lease = 3600 * USEC_PER_SEC };

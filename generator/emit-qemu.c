@@ -10,12 +10,12 @@
 
 #include <limits.h>
 
+#include "emit-disk.h"
 #include "emit-internal.h"
 #include "qemu-option.h"
 #include "strv.h"
 
 #define RUN_DIR   "/run/qnet/vm/"
-#define STATE_DIR "/var/lib/qnet/vm/"
 
 /* ---- the machine ---- */
 
@@ -170,115 +170,6 @@ static void emit_nic(const VM *vm, const Interface *i, UnitWriter *w) {
                 emit_replay_filter(i, w);
 }
 
-/* ---- disks ---- */
-
-/* Bus=, unless it is virtio. What it does not know is a device of QEMU's, as with Model=. */
-typedef struct Bus {
-        const char *name;
-        const char *device; /* NULL: a socket of the board, "-drive if=NAME" */
-        const char *reader; /* for read-only images instead, where device is one that can only be written to */
-        const char *controller; /* made before the first disk, NULL for none */
-        bool ports;             /* the controller has one bus per disk */
-} Bus;
-
-static const Bus buses[] = {
-        { "ide", .reader = "cdrom" },
-        { "sd" },
-        { "mtd" },
-        { "pflash" },
-        { "floppy" },
-        { "nvme", "nvme" },
-        { "sata", "ide-hd", "ide-cd", "ahci", true },
-        { "scsi", "scsi-hd", NULL, "virtio-scsi", false },
-        { "usb", "usb-storage", NULL, "qemu-xhci", false },
-};
-
-static const Bus *find_bus(const char *name) {
-        for (size_t i = 0; i < ELEMENTSOF(buses); i++)
-                if (streq(buses[i].name, name))
-                        return &buses[i];
-        return NULL;
-}
-
-static unsigned disks_before(const VM *vm, const Disk *d) { /* on the same bus */
-        unsigned n = 0;
-
-        for (const Disk *p = vm->disks; p < d; p++)
-                n += streq(p->bus, d->bus);
-        return n;
-}
-
-static void option_image(const VM *vm, const Disk *d, UnitWriter *w) {
-        char number[NUMBER_STRING_SIZE];
-
-        if (d->mode == DISK_OVERLAY) {
-                /* made by ExecStartPre= from the image, with the image's format in it */
-                unit_arg_add(w, ",format=qcow2,file=" STATE_DIR);
-                unit_arg_add_commas_doubled(w, vm->name);
-                unit_arg_add(w, "/disk");
-                unit_arg_add(w, format_number(d->index, number));
-                unit_arg_add(w, ".qcow2");
-                return;
-        }
-        /* never left to be guessed: a guest could write another format's header into a raw image */
-        option_key(w, "format", disk_format_to_string(d->format));
-        option_key(w, "file", d->image);
-        if (d->mode == DISK_EPHEMERAL)
-                unit_arg_add(w, ",snapshot=on");
-        if (d->mode == DISK_READONLY)
-                unit_arg_add(w, ",readonly=on");
-}
-
-static void emit_controller(const VM *vm, const Bus *bus, UnitWriter *w) {
-        if (streq(bus->controller, "virtio-scsi"))
-                option_begin_virtio(vm, "scsi", w);
-        else
-                option_begin(w, "-device", bus->controller);
-        option_key(w, "id", bus->name);
-        option_end(w);
-}
-
-static void emit_plugged_disk(const VM *vm, const Disk *d, const Bus *bus, unsigned before, UnitWriter *w) {
-        if (bus && bus->controller && before == 0)
-                emit_controller(vm, bus, w);
-        if (streq(d->bus, "virtio"))
-                option_begin_virtio(vm, "blk", w);
-        else if (!bus)
-                option_begin(w, "-device", d->bus);
-        else
-                option_begin(w, "-device",
-                                bus->reader && d->mode == DISK_READONLY ? bus->reader : bus->device);
-        option_key_id(w, "drive", "disk", d->index);
-        if (bus && streq(bus->name, "nvme"))
-                option_key_id(w, "serial", "disk", d->index); /* it wants one */
-        if (bus && bus->controller) {
-                char path[32];
-
-                snprintf(path, sizeof(path), "%s.%u", bus->name, bus->ports ? before : 0);
-                option_key(w, "bus", path);
-        }
-        option_end(w);
-}
-
-static void emit_disk(const VM *vm, const Disk *d, UnitWriter *w) {
-        const Bus *bus = find_bus(d->bus);
-        unsigned before = disks_before(vm, d);
-        bool board = bus && !bus->device;
-
-        option_begin(w, "-drive", "if=");
-        unit_arg_add(w, board ? bus->name : "none");
-        option_key_id(w, "id", "disk", d->index);
-        option_image(vm, d, w);
-        if (board) {
-                option_key_number(w, "index", before);
-                if (bus->reader && d->mode == DISK_READONLY)
-                        option_key(w, "media", bus->reader);
-        }
-        option_end(w);
-        if (!board)
-                emit_plugged_disk(vm, d, bus, before, w);
-}
-
 /* ---- all of it ---- */
 
 static void emit_extra_args(const VM *vm, UnitWriter *w) {
@@ -302,8 +193,7 @@ void emit_qemu(const VM *vm, UnitWriter *w) {
         emit_boot(vm, w);
         for (size_t i = 0; i < vm->n_interfaces; i++)
                 emit_nic(vm, &vm->interfaces[i], w);
-        for (size_t i = 0; i < vm->n_disks; i++)
-                emit_disk(vm, &vm->disks[i], w);
+        emit_disk_options(vm, w);
         emit_share_options(vm, w);
         emit_small_devices(vm, w);
         emit_debugging(vm, w);

@@ -4,10 +4,10 @@
  * take. What all VMs share stands in units/qemu-vm@.service.d/10-qnet.conf, QEMU's own command line in
  * emit-qemu.c. */
 
+#include "emit-disk.h"
 #include "emit-internal.h"
 
 #define RUN_DIR   "/run/qnet/vm/"
-#define STATE_DIR "/var/lib/qnet/vm/"
 
 /* What systemd allows a command beyond the time-out that the command itself keeps: it is to tell what it
  * waited for. */
@@ -62,8 +62,7 @@ static void emit_dependencies(const VM *vm, UnitWriter *w) {
                 unit_word(w, "RequiresMountsFor", vm->initrd, NULL);
         if (vm->hardware.device_tree)
                 unit_word(w, "RequiresMountsFor", vm->hardware.device_tree, NULL);
-        for (size_t i = 0; i < vm->n_disks; i++)
-                unit_word(w, "RequiresMountsFor", vm->disks[i].image, NULL);
+        emit_disk_dependencies(vm, w);
         emit_share_dependencies(vm, w);
 }
 
@@ -78,14 +77,6 @@ static bool any_random_mac(const VM *vm) {
         return false;
 }
 
-/* What the sandbox must let through: it is closed for disks. */
-static void emit_disk_access(const Disk *d, UnitWriter *w) {
-        if (startswith(d->image, "/dev/"))
-                unit_word(w, "DeviceAllow", d->image, d->mode == DISK_PERSISTENT ? "rw" : "r");
-        else if (d->mode == DISK_PERSISTENT)
-                unit_word(w, "ReadWritePaths", d->image, NULL);
-}
-
 static void emit_settings(const VM *vm, UnitWriter *w) {
         char span[NUMBER_STRING_SIZE];
 
@@ -97,8 +88,7 @@ static void emit_settings(const VM *vm, UnitWriter *w) {
          * it for the commands that root runs. No VM's name starts with a dot. */
         if (any_random_mac(vm))
                 unit_text(w, "EnvironmentFile", "-" RUN_DIR ".", vm->name, ".env");
-        for (size_t i = 0; i < vm->n_disks; i++)
-                emit_disk_access(&vm->disks[i], w);
+        emit_disk_settings(vm, w);
         emit_serial_settings(vm, w);
         emit_share_settings(vm, w);
         emit_hardware_settings(vm, w);
@@ -122,31 +112,6 @@ static void emit_own_tap(const VM *vm, const Interface *i, UnitWriter *w) {
         }
         for (size_t k = 0; k < i->n_addresses; k++)
                 unit_arg(w, "--pin=", format_ip(&i->addresses[k], ip));
-        unit_exec_end(w);
-}
-
-static void emit_prepare_disk(const VM *vm, const Disk *d, UnitWriter *w) {
-        char number[NUMBER_STRING_SIZE];
-
-        /* "+": what the host has mounted is not to be seen from within the sandbox */
-        unit_exec(w, "ExecStartPre", "+", HELPERDIR "/qnet-disk");
-        unit_arg(w, "guard");
-        unit_arg(w, d->image);
-        if (d->mode == DISK_PERSISTENT)
-                unit_arg(w, "--write");
-        /* the VM's user is new at each start; where the mode bits let it in, no entry is made */
-        unit_arg(w, "--grant-to-owner-of=" RUN_DIR, vm->name);
-        unit_exec_end(w);
-        if (d->mode != DISK_OVERLAY)
-                return;
-
-        unit_exec(w, "ExecStartPre", "", HELPERDIR "/qnet-disk");
-        unit_arg(w, "prepare");
-        unit_arg(w, STATE_DIR, vm->name, "/disk", format_number(d->index, number), ".qcow2");
-        unit_arg(w, "--backing=", d->image);
-        unit_arg(w, "--backing-format=", disk_format_to_string(d->format));
-        if (d->size > 0)
-                unit_arg(w, "--size=", format_number(d->size, number));
         unit_exec_end(w);
 }
 
@@ -189,14 +154,7 @@ static void emit_stop(const VM *vm, UnitWriter *w) {
         unit_arg(w, RUN_DIR, vm->name, "/qnet.qmp");
         unit_arg(w, "--timeout=", format_span(vm->stop_timeout, span));
         unit_exec_end(w);
-        for (size_t i = 0; i < vm->n_disks; i++) {
-                /* also after a start that failed half-way: nothing granted stays so */
-                unit_exec(w, "ExecStopPost", "+", HELPERDIR "/qnet-disk");
-                unit_arg(w, "release");
-                unit_arg(w, vm->disks[i].image);
-                unit_arg(w, "--grant-to-owner-of=" RUN_DIR, vm->name);
-                unit_exec_end(w);
-        }
+        emit_disk_release(vm, w);
         emit_serial_release(vm, w);
         if (any_random_mac(vm)) {
                 /* outside the directory that systemd removes: the VM must not be able to write it */
@@ -216,8 +174,7 @@ int emit_vm(const VM *vm, UnitWriter *w) {
         emit_checks(vm, w);
         for (size_t i = 0; i < vm->n_interfaces; i++)
                 emit_own_tap(vm, &vm->interfaces[i], w);
-        for (size_t i = 0; i < vm->n_disks; i++)
-                emit_prepare_disk(vm, &vm->disks[i], w);
+        emit_disk_prepare(vm, w);
         emit_serial_prepare(vm, w);
         emit_share_prepare(vm, w);
         emit_qemu(vm, w);

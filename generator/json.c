@@ -117,7 +117,7 @@ static json_t *interface(Builder *b, const Interface *i) {
 }
 
 static json_t *disk(Builder *b, const Disk *d) {
-        json_t *j = json_object();
+        json_t *j = json_object(), *backing = json_array();
 
         put(b, j, "index", number(d->index));
         put(b, j, "label", text(d->label));
@@ -125,8 +125,21 @@ static json_t *disk(Builder *b, const Disk *d) {
         put(b, j, "image", text(d->image));
         put(b, j, "mode", text(disk_mode_to_string(d->mode)));
         put(b, j, "format", text(disk_format_to_string(d->format)));
-        put(b, j, "size", number(d->size));
+        put(b, j, "size", d->size_auto ? text("auto") : number(d->size));
+        put(b, j, "media", text(disk_media_to_string(d->media)));
         put(b, j, "bus", text(d->bus));
+        put(b, j, "cache", text(disk_cache_to_string(d->cache)));
+        put(b, j, "discard", json_boolean(d->discard));
+        put(b, j, "serial", text(d->serial));
+        put(b, j, "bootIndex", d->boot_index_set ? number(d->boot_index) : json_null());
+        for (size_t i = 0; i < d->n_backing; i++) {
+                json_t *file = json_object();
+
+                put(b, file, "path", text(d->backing[i].path));
+                put(b, file, "format", text(disk_format_to_string(d->backing[i].format)));
+                append(b, backing, file);
+        }
+        put(b, j, "backing", backing);
         return j;
 }
 

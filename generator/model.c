@@ -92,6 +92,22 @@ static const char *const disk_format_table[_DISK_FORMAT_MAX] = {
 };
 DEFINE_STRING_TABLE(disk_format, DiskFormat)
 
+static const char *const disk_media_table[_DISK_MEDIA_MAX] = {
+        [MEDIA_DISK] = "disk",
+        [MEDIA_CDROM] = "cdrom",
+        [MEDIA_FLOPPY] = "floppy",
+};
+DEFINE_STRING_TABLE(disk_media, DiskMedia)
+
+static const char *const disk_cache_table[_DISK_CACHE_MAX] = {
+        [CACHE_NONE] = "none",
+        [CACHE_WRITEBACK] = "writeback",
+        [CACHE_WRITETHROUGH] = "writethrough",
+        [CACHE_DIRECTSYNC] = "directsync",
+        [CACHE_UNSAFE] = "unsafe",
+};
+DEFINE_STRING_TABLE(disk_cache, DiskCache)
+
 Model *model_new(void) {
         Arena *a = arena_new();
         Model *m = a ? arena_alloc(a, sizeof(Model)) : NULL;

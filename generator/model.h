@@ -78,8 +78,25 @@ typedef enum DiskMode {
         DISK_PERSISTENT,
         DISK_EPHEMERAL,
         DISK_READONLY,
-        _DISK_MODE_MAX
+        _DISK_MODE_MAX,
+        DISK_MODE_UNSET, /* until validate */
 } DiskMode;
+typedef enum DiskMedia {
+        MEDIA_UNSET, /* until validate */
+        MEDIA_DISK,
+        MEDIA_CDROM,
+        MEDIA_FLOPPY,
+        _DISK_MEDIA_MAX
+} DiskMedia;
+typedef enum DiskCache {
+        CACHE_DEFAULT, /* QEMU's: writeback */
+        CACHE_NONE,
+        CACHE_WRITEBACK,
+        CACHE_WRITETHROUGH,
+        CACHE_DIRECTSYNC,
+        CACHE_UNSAFE,
+        _DISK_CACHE_MAX
+} DiskCache;
 typedef enum DiskFormat { DISK_RAW, DISK_QCOW2, _DISK_FORMAT_MAX } DiskFormat;
 typedef enum SerialType {
         SERIAL_CONSOLE,
@@ -125,6 +142,10 @@ const char *security_model_to_string(SecurityModel v);
 int security_model_from_string(const char *s);
 const char *disk_format_to_string(DiskFormat v);
 int disk_format_from_string(const char *s);
+const char *disk_media_to_string(DiskMedia v);
+int disk_media_from_string(const char *s);
+const char *disk_cache_to_string(DiskCache v); /* NULL for the default */
+int disk_cache_from_string(const char *s);
 
 /* [Interface]: a NIC of the VM and the tap behind it. Exactly one of network and a foreign bridge. */
 typedef struct Interface {
@@ -146,6 +167,16 @@ typedef struct Interface {
         unsigned mtu;  /* MTU=, 0: the bridge's */
 } Interface;
 
+#define DISK_BACKING_MAX 16
+
+/* What an image lies over. */
+typedef struct BackingFile {
+        char *path; /* absolute */
+        DiskFormat format;
+        bool format_set;
+} BackingFile;
+
+/* [Disk]: an image, a disk that is blank at first (no image, but a size), or an empty drive (neither). */
 typedef struct Disk {
         Origin origin;
         Said said;
@@ -156,7 +187,16 @@ typedef struct Disk {
         DiskMode mode;
         DiskFormat format; /* of the image; from its name's ending unless Format= says it */
         bool format_set;
-        uint64_t size; /* Size=: of the overlay, bytes; 0: the image's */
+        uint64_t size; /* Size=: of the disk, bytes; 0: the image's */
+        bool size_auto; /* Size=auto: by the partition table of the image, which is raw */
+        DiskMedia media;
+        DiskCache cache;
+        bool discard; /* what the guest no longer needs goes back to the host */
+        char *serial; /* Serial=: that the guest sees; NULL-able */
+        bool boot_index_set;
+        unsigned boot_index;
+        BackingFile *backing; /* Backing=: what image lies over, from the top; none: by its own header */
+        size_t n_backing;
         char *bus;     /* Bus=: "virtio", "ide", "scsi", "nvme", ... */
 } Disk;
 

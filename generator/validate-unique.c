@@ -202,25 +202,33 @@ static int check_guest_addresses(Model *m) {
         return r;
 }
 
+static int claim_images(Claims *c, VM *vm, const Disk *d) {
+        int r = 0;
+
+        if (d->image)
+                r = add_claim(c, (Claim){
+                                                 .name = d->image,
+                                                 .role = d->mode == DISK_PERSISTENT ? ROLE_OWNER : ROLE_VISITOR,
+                                                 .vm = vm,
+                                                 .origin = said_at(&d->said, d->origin, KEYS_DISK, "Image"),
+                                 });
+        for (size_t i = 0; i < d->n_backing && r >= 0; i++)
+                r = add_claim(c, (Claim){
+                                                 .name = d->backing[i].path,
+                                                 .role = ROLE_VISITOR,
+                                                 .vm = vm,
+                                                 .origin = said_at(&d->said, d->origin, KEYS_DISK, "Backing"),
+                                 });
+        return r;
+}
+
 static int check_images(Model *m) {
         _cleanup_claims_ Claims c = { .m = m };
         int r = 0;
 
         for (size_t v = 0; v < m->n_vms; v++)
-                for (size_t i = 0; i < m->vms[v]->n_disks && r >= 0; i++) {
-                        const Disk *d = m->vms[v]->disks + i;
-
-                        if (!d->image)
-                                continue;
-                        r = add_claim(&c, (Claim){
-                                                          .name = d->image,
-                                                          .role = d->mode == DISK_PERSISTENT ? ROLE_OWNER
-                                                                                             : ROLE_VISITOR,
-                                                          .vm = m->vms[v],
-                                                          .origin = said_at(&d->said, d->origin, KEYS_DISK,
-                                                                          "Image"),
-                                          });
-                }
+                for (size_t i = 0; i < m->vms[v]->n_disks && r >= 0; i++)
+                        r = claim_images(&c, m->vms[v], m->vms[v]->disks + i);
         return r < 0 ? r : settle(&c, "With Mode=persistent, image");
 }
 

@@ -68,21 +68,6 @@ static int validate_boot(Model *m, VM *vm) {
         return r;
 }
 
-static int validate_disk(Model *m, VM *vm, Disk *d) {
-        if (!d->image)
-                return vm_problem(m, vm, said_at(&d->said, d->origin, KEYS_DISK, "Image"),
-                                "[Disk] has no Image=");
-        if (!d->format_set)
-                d->format = endswith(d->image, ".qcow2") ? DISK_QCOW2 : DISK_RAW;
-        if (!d->bus)
-                d->bus = (char *) "virtio";
-        if (d->size > 0 && d->mode != DISK_OVERLAY)
-                return vm_problem(m, vm, said_at(&d->said, d->origin, KEYS_DISK, "Size"),
-                                "Size= is that of an overlay, and this is Mode=%s",
-                                disk_mode_to_string(d->mode));
-        return 0;
-}
-
 static int unknown_switch(Model *m, VM *vm, const Interface *iface) {
         Nearest nearest = nearest_init(iface->switch_name);
 

@@ -6,6 +6,7 @@
  *     validate.c          defaults and derived names; references between objects; what one object says against itself
  *     validate-ports.c     serial ports and shared directories
  *     validate-hardware.c the machine itself
+ *     validate-disk.c     disks: what goes with what, and how many there can be
  *     validate-network.c  switches: subnets, DHCP ranges; addresses of guests
  *     validate-mac.c      MAC addresses: derived ones that no other has, fixed ones that two have
  *     validate-unique.c   what only one may have: taps and bridges, IP addresses, images that are written to
@@ -41,6 +42,7 @@
 int model_validate(Model *m, const Host *host);
 
 /* The steps, in this order; the same results. */
+int validate_disk(Model *m, VM *vm, Disk *d); /* the disks before it are valid */
 int validate_switch(Model *m, Switch *w);
 int validate_addresses(Model *m, VM *vm, const Interface *i); /* i is on a switch of ours */
 int validate_serials(Model *m, VM *vm);

@@ -15,12 +15,11 @@ static int check_qcow2(const char *image, int r, const Qcow2 *q, Content *ret) {
                 return log_error_errno(r, "Image %s is damaged: its qcow2 header makes no sense.", image);
         if (r < 0)
                 return log_error_errno(r, "Cannot read image %s: %m", image);
-        if (q->backing_file[0] && !q->backing_format[0]) /* QEMU would guess */
-                return log_error_errno(EMEDIUMTYPE,
-                                "Image %s does not say in which format %s is, which it lies over; type 'qemu-img "
-                                "rebase -u -b %s -F raw %s', or qcow2 instead of raw.",
-                                image, q->backing_file, q->backing_file, image);
-        *ret = (Content){ .qcow2 = true, .size = q->size };
+        *ret = (Content){
+                .qcow2 = true,
+                .vague = q->backing_file[0] && !q->backing_format[0],
+                .size = q->size,
+        };
         return 0;
 }
 

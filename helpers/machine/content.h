@@ -11,6 +11,7 @@
 
 typedef struct Content {
         bool qcow2;
+        bool vague;    /* lies over an image, and does not say of which format: QEMU would guess */
         uint64_t size; /* of the disk that the guest sees, bytes: whole sectors */
 } Content;
 

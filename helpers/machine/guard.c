@@ -65,7 +65,14 @@ static int look_inside(const Guard *g, int path_fd, const struct stat *st) {
         if (fd < 0)
                 return log_error_errno(errno, "Cannot open image %s: %m", g->image);
         r = refuse_if_locked(g, fd);
-        return r < 0 ? r : content_check(g->image, fd, st, g->format, &content);
+        if (r >= 0)
+                r = content_check(g->image, fd, st, g->format, &content);
+        if (r >= 0 && content.vague && !g->explicit_backing)
+                return log_error_errno(EMEDIUMTYPE,
+                                "Image %s lies over another one and does not say of which format that is: say Backing=, "
+                                "or type 'qemu-img rebase -u -b BELOW -F raw|qcow2 %s'.",
+                                g->image, g->image);
+        return r;
 }
 
 static int get_identity(const Guard *g, Identity *ret) {

@@ -7,8 +7,9 @@
 #include "cleanup.h"
 
 typedef struct Guard {
-        const char *image;  /* absolute */
-        const char *format; /* "raw" or "qcow2"; NULL: raw, and refused if it looks like qcow2 */
+        const char *image;     /* absolute */
+        const char *format;    /* "raw" or "qcow2"; NULL: raw, and refused if it looks like qcow2 */
+        bool explicit_backing; /* QEMU is told what lies below, and need not ask the image */
         bool write;
         const char *owner_of; /* a directory, whose owner gets access; or NULL */
         unsigned uid;         /* instead of that, for release; UINT_MAX: not given */

@@ -12,7 +12,7 @@
 #include "program.h"
 
 static const char help_text[] =
-                "Usage: qnet-disk guard IMAGE [--write] [--format=raw|qcow2] [--grant-to-owner-of=DIR]\n"
+                "Usage: qnet-disk guard IMAGE [--write] [--format=raw|qcow2] [--explicit-backing] [--grant-to-owner-of=DIR]\n"
                 "       qnet-disk release IMAGE (--grant-to-owner-of=DIR | --uid=UID)\n"
                 "       qnet-disk create IMAGE --size=SIZE [--format=raw|qcow2]\n"
                 "       qnet-disk grow IMAGE [--size=auto|SIZE] [--format=raw|qcow2]\n"
@@ -27,6 +27,7 @@ static const char help_text[] =
                 "\n"
                 "      --write                  the virtual machine will write to the image\n"
                 "      --format=FORMAT          what the image is: raw (the default) or qcow2\n"
+                "      --explicit-backing       QEMU is told what lies below the image\n"
                 "      --grant-to-owner-of=DIR  give the owner of DIR access to the image\n"
                 "      --uid=UID                a user id instead\n"
                 "      --backing=IMAGE          what the overlay lies over\n"
@@ -91,6 +92,7 @@ static const struct {
 enum {
         OPTION_WRITE = PROGRAM_OPTION_FIRST,
         OPTION_FORMAT,
+        OPTION_EXPLICIT_BACKING,
         OPTION_OWNER_OF,
         OPTION_UID,
         OPTION_BACKING,
@@ -102,6 +104,7 @@ static const struct option options[] = {
         PROGRAM_OPTIONS,
         { "write", no_argument, NULL, OPTION_WRITE },
         { "format", required_argument, NULL, OPTION_FORMAT },
+        { "explicit-backing", no_argument, NULL, OPTION_EXPLICIT_BACKING },
         { "grant-to-owner-of", required_argument, NULL, OPTION_OWNER_OF },
         { "uid", required_argument, NULL, OPTION_UID },
         { "backing", required_argument, NULL, OPTION_BACKING },
@@ -140,6 +143,9 @@ static int parse_option(int c, Arguments *a) {
                 return 1;
         case OPTION_FORMAT:
                 return parse_format("format", &a->guard.format);
+        case OPTION_EXPLICIT_BACKING:
+                a->guard.explicit_backing = true;
+                return 1;
         case OPTION_OWNER_OF:
                 a->guard.owner_of = optarg;
                 return 1;

@@ -347,4 +347,5 @@ def test_guard_chain_that_would_be_guessed(h):
     content = image.read_bytes()
     at = content.index(struct.pack(">I", 0xe2792aca))
     image.write_bytes(content[:at] + struct.pack(">I", 0x12345678) + content[at + 4:])
-    refused(h.disk("guard", image, "--format=qcow2"), "in which format", base, "qemu-img rebase -u")
+    refused(h.disk("guard", image, "--format=qcow2"), "of which format", "Backing=", "qemu-img rebase -u")
+    free(h.disk("guard", image, "--format=qcow2", "--explicit-backing"))

@@ -165,6 +165,8 @@ static void test_accelerator(void **state) {
                 l.disk.mode = mode_;                     \
                 l.disk.format = format_;                 \
                 l.disk.bus = (char *) bus_;              \
+                if (strstr(expected, "cd"))              \
+                        l.disk.media = MEDIA_CDROM;      \
                 l.vm.n_disks = 1;                        \
                 lan_emit(&l);                            \
                 has_one(&l, expected);                   \

@@ -50,9 +50,9 @@ static void test_machine(void **state) {
                         "a " T "2: Initrd= needs Kernel=\n"
                         "b " T "4: KernelCommandLine= needs Kernel=\n"
                         "c " T "6: Ready=address needs an interface\n");
-        problems_one("[VM a]\n[Disk]\n[Disk]\nImage=/i\nMode=persistent\nSize=1G\n",
-                        "a " T "2: [Disk] has no Image=\n"
-                        "a " T "6: Size= is that of an overlay, and this is Mode=persistent\n");
+        problems_one("[VM a]\n[Disk]\n[Disk]\nImage=/i\nMode=readonly\nSize=1G\n",
+                        "a " T "2: [Disk] has neither Image= nor Size=\n"
+                        "a " T "6: Size= makes a disk larger, and this is Mode=readonly\n");
 }
 
 static void value_is_refused(const char *line, const char *file, int line_number) {
