@@ -210,7 +210,7 @@ def test_virtiofsd_is_the_vms_alone():
     assert not succeeds(f"setpriv --reuid={uid} --clear-groups python3 -c 'import socket; "
                         "socket.socket(socket.AF_UNIX).connect(\"/run/qnet/share/shares.0\")'")
     level = sh(f"systemd-analyze security --no-pager {unit} | tail -n 1", check=False)
-    assert float(re.search(r"Overall exposure level.*: ([\d.]+)", level)[1]) <= 2.5, level
+    assert float(re.search(r"Overall exposure level.*: ([\d.]+)", level)[1]) <= 2.0, level
 
 
 def test_share_comes_back_with_the_guest():
