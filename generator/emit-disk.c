@@ -5,6 +5,7 @@
 
 #include "disk.h"
 #include "emit-disk.h"
+#include "emit-internal.h"
 
 #define RUN_DIR   "/run/qnet/vm/"
 #define STATE_DIR "/var/lib/qnet/vm/"
@@ -45,7 +46,7 @@ static void emit_access(const char *path, bool write, UnitWriter *w) {
         if (path_is_device(path))
                 unit_word(w, "DeviceAllow", path, write ? "rw" : "r");
         else if (write)
-                unit_word(w, "ReadWritePaths", path, NULL);
+                emit_writable(path, "", w); /* it may be about to be made */
 }
 
 void emit_disk_settings(const VM *vm, UnitWriter *w) {

@@ -190,7 +190,7 @@ static void test_disk(void **state) {
         disk_one("/a", DISK_READONLY, DISK_RAW, "sata", "-device ide-cd,drive=disk0,bus=sata.0\n");
         disk_one("/dev/sdb", DISK_PERSISTENT, DISK_RAW, "virtio", "\nDeviceAllow=/dev/sdb rw\n");
         disk_one("/dev/sdb", DISK_EPHEMERAL, DISK_RAW, "virtio", "\nDeviceAllow=/dev/sdb r\n");
-        disk_one("/a $b %c", DISK_PERSISTENT, DISK_RAW, "virtio", "\nReadWritePaths=\"/a $b %%c\"\n");
+        disk_one("/a $b %c", DISK_PERSISTENT, DISK_RAW, "virtio", "\nReadWritePaths=\"-/a $b %%c\"\n");
         disk_one("/a", DISK_PERSISTENT, DISK_RAW, "virtio",
                         "\nExecStopPost=+" HELPERDIR
                         "/qnet-disk release /a --grant-to-owner-of=/run/qnet/vm/a\n");
