@@ -25,6 +25,26 @@ static bool is_temporary(const char *path) {
                streq(path, "/var/tmp");
 }
 
+/* What qnet and other VMs keep there is not for this one. */
+static bool is_of_qnet(const char *path) {
+        static const char *const directories[] = { "/run/qnet", "/var/lib/qnet", "/var/lib/private" };
+
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                const char *rest = startswith(path, directories[i]);
+
+                if (rest && (!*rest || *rest == '/'))
+                        return true;
+        }
+        return false;
+}
+
+static bool is_of_vm(const VM *vm, const char *path) {
+        const char *rest = startswith(path, RUN_DIR) ?: startswith(path, STATE_DIR);
+
+        rest = rest ? startswith(rest, vm->name) : NULL;
+        return rest && *rest == '/';
+}
+
 static bool uses_path(SerialType type) {
         return type == SERIAL_FILE || type == SERIAL_TTY || type == SERIAL_UNIX || type == SERIAL_PIPE;
 }
@@ -64,6 +84,9 @@ static int validate_path(Model *m, VM *vm, Serial *s) {
         if (is_temporary(s->path))
                 return serial_problem(m, vm, s, "Path",
                                 "Path=%s: a VM has a /tmp of its own, use another directory", s->path);
+        if (s->type != SERIAL_UNIX && is_of_qnet(s->path) && !is_of_vm(vm, s->path))
+                return serial_problem(m, vm, s, "Path",
+                                "Path=%s is in a directory of qnet's or of another VM", s->path);
         if (s->type != SERIAL_UNIX)
                 return 0;
         name = socket_name(vm, s->path);
@@ -145,6 +168,9 @@ static int validate_share(Model *m, VM *vm, Share *s) {
                         streq(s->path, "/sys"))
                 return share_problem(
                                 m, vm, s, "Path", "Path=%s cannot be shared, it is the host itself", s->path);
+        if (is_of_qnet(s->path))
+                return share_problem(
+                                m, vm, s, "Path", "Path=%s is a directory of qnet's or of a VM", s->path);
         if (is_temporary(s->path))
                 return share_problem(m, vm, s, "Path",
                                 "Path=%s: a VM has a /tmp of its own, use another directory", s->path);
