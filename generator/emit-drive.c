@@ -175,20 +175,32 @@ static void emit_floppy_boot_index(const Disk *d, unsigned before, UnitWriter *w
                         format_number(d->boot_index, number));
 }
 
+/* When a request is done is part of a run that is recorded. */
+static void emit_replayed(const Disk *d, UnitWriter *w) {
+        option_begin(w, "-drive", "if=none,driver=blkreplay");
+        option_key_id(w, "image", "image", d->index);
+        option_key_id(w, "id", "disk", d->index);
+        if (d->mode == DISK_READONLY)
+                unit_arg_add(w, ",readonly=on");
+        option_end(w);
+}
+
 static void emit_one(const VM *vm, const Disk *d, UnitWriter *w) {
         const Bus *bus = find_bus(vm, d);
         unsigned before = disks_before(vm, d);
-        bool board = bus && !bus->device;
+        bool board = bus && !bus->device, replayed = vm->hardware.replay != REPLAY_NONE;
 
         option_begin(w, "-drive", "if=");
         unit_arg_add(w, board ? bus->name : "none");
-        option_key_id(w, "id", "disk", d->index);
+        option_key_id(w, "id", replayed ? "image" : "disk", d->index);
         option_image(vm, d, w);
         if (board)
                 option_key_number(w, "index", before);
         if (d->media == MEDIA_CDROM && (board || streq(d->bus, "usb")))
                 unit_arg_add(w, ",media=cdrom");
         option_end(w);
+        if (replayed)
+                emit_replayed(d, w);
         if (!board)
                 emit_plugged(vm, d, bus, before, w);
         else if (d->boot_index_set)

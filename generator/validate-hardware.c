@@ -180,24 +180,33 @@ static int validate_watchdog(Model *m, VM *vm) {
         return 0;
 }
 
+/* A recording holds when a request was done, not what was read; and drives of the board have no place for what
+ * records it. */
+static int validate_replayed(Model *m, VM *vm, const Disk *d) {
+        static const char *const buses[] = { "virtio", "scsi", "nvme", "sata", "usb" };
+
+        if (d->mode == DISK_OVERLAY || d->mode == DISK_PERSISTENT)
+                return vm_problem(m, vm, said_at(&d->said, d->origin, KEYS_DISK, "Mode"),
+                                "Replay= needs disks that are the same at each start: Mode=ephemeral or "
+                                "readonly, and this is Mode=%s",
+                                disk_mode_to_string(d->mode));
+        for (size_t i = 0; d->bus && i < ELEMENTSOF(buses); i++)
+                if (streq(d->bus, buses[i]))
+                        return 0;
+        return vm_problem(m, vm, said_at(&d->said, d->origin, KEYS_DISK, "Bus"),
+                        "Replay= is for disks with Bus=virtio, scsi, nvme, sata or usb");
+}
+
 static int validate_debugging(Model *m, VM *vm) {
         const Hardware *h = &vm->hardware;
+        int r = 0;
 
         if (h->start_paused && vm->ready == READY_ADDRESS)
                 return hardware_problem(m, vm, "StartPaused",
                                 "StartPaused= and Ready=address: a guest that waits has no address");
-        if (h->replay == REPLAY_NONE)
-                return 0;
-        for (size_t i = 0; i < vm->n_disks; i++) {
-                const Disk *d = vm->disks + i;
-
-                if (d->mode == DISK_OVERLAY || d->mode == DISK_PERSISTENT)
-                        return vm_problem(m, vm, said_at(&d->said, d->origin, KEYS_DISK, "Mode"),
-                                        "Replay= needs disks that are the same at each start: Mode=ephemeral or "
-                                        "readonly, and this is Mode=%s",
-                                        disk_mode_to_string(d->mode));
-        }
-        return 0;
+        for (size_t i = 0; h->replay != REPLAY_NONE && i < vm->n_disks && r >= 0; i++)
+                r = validate_replayed(m, vm, vm->disks + i);
+        return r;
 }
 
 int validate_hardware(Model *m, VM *vm) {

@@ -104,6 +104,7 @@ class Machine:
             value = self.file(value, self.device_tree)
         elif name in ("-vnc", "-spice", "-gdb", "-icount"):
             value = re.sub(r"/(run|var/lib)/qnet/vm/[^/,]*", self.directory, value)
+            value = value.replace("rr=replay", "rr=record")  # there is no recording
         elif name == "-object" and "hugetlb" in value:  # hosts have none to spare
             value = re.sub(r",(hugetlb|hugetlbsize|prealloc)=\w+", "", value)
         elif name == "-chardev" and "path" in split_options(value):
