@@ -42,7 +42,7 @@ static const struct {
 };
 
 static char **part_items(VM *vm, KeySet set) {
-        return (char **) ((char *) vm + part_lists[set].items);
+        return (char **) (void *) ((char *) vm + part_lists[set].items);
 }
 
 static void *part_at(VM *vm, KeySet set, size_t i) {
@@ -51,7 +51,7 @@ static void *part_at(VM *vm, KeySet set, size_t i) {
 
 static size_t *part_count(VM *vm, KeySet set) {
         assert(part_lists[set].n > 0);
-        return (size_t *) ((char *) vm + part_lists[set].n);
+        return (size_t *) (void *) ((char *) vm + part_lists[set].n);
 }
 
 static int append_part(Model *m, VM *vm, KeySet set, const char *label, Origin origin) {
