@@ -53,6 +53,13 @@ static void emit_grant_directory(const VM *vm, const Share *s, UnitWriter *w) {
 void emit_share_prepare(const VM *vm, UnitWriter *w) {
         char number[NUMBER_STRING_SIZE];
 
+        if (shares_memory(vm)) { /* QEMU would only tell that nobody answers */
+                unit_exec(w, "ExecStartPre", "", HELPERDIR "/qnet-check");
+                unit_arg(w, "program");
+                unit_arg(w, VIRTIOFSD);
+                unit_arg(w, "--package=virtiofsd");
+                unit_exec_end(w);
+        }
         for (size_t i = 0; i < vm->n_shares; i++) {
                 const Share *s = &vm->shares[i];
 

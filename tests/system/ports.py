@@ -235,6 +235,10 @@ def test_missing_things_say_so():
     configure(lab=CONFIG.format(tty="/dev/ttyUSB7"))
     assert not succeeds(f"systemctl start {vm('shares')}")
     assert "/srv/shared/ro does not exist: make it" in sh(f"systemctl status --no-pager --full {vm('shares')}", check=False)
+    daemon = sh(f"systemctl show -P ExecStart qnet-share@shares-ro.service | sed -n 's/.*path=\\([^ ]*\\).*/\\1/p'")
+    os.rename(daemon, daemon + ".away")
+    assert not succeeds(f"systemctl start {vm('shares')}")
+    assert "apt install virtiofsd" in sh(f"systemctl status --no-pager --full {vm('shares')}", check=False)
     assert not succeeds(f"systemctl start {vm('ports')}")
     assert "no /dev/ttyUSB7: plug it in" in sh(f"systemctl status --no-pager --full {vm('ports')}", check=False)
 
