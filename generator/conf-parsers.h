@@ -67,6 +67,11 @@ int parse_replay(Setting *s, char *value, void *member);
 int parse_device(Setting *s, char *value, void *member); /* appends */
 int parse_smbios(Setting *s, char *value, void *member); /* appends */
 
+/* conf-parsers-firmware.c; member is the VM */
+int parse_firmware(Setting *s, char *value, void *member);
+int parse_credentials(Setting *s, char *value, void *member); /* appends */
+int parse_cloud_init(Setting *s, char *value, void *member);  /* appends */
+
 /* conf-parsers-network.c */
 int parse_listen_address(Setting *s, char *value, void *member); /* [Serial] Address= */
 int parse_network_switch(Setting *s, char *value, void *member); /* [Interface] Switch=, Bridge= */

@@ -44,6 +44,15 @@ void emit_debugging(const VM *vm, UnitWriter *w);
 void emit_hardware_settings(const VM *vm, UnitWriter *w); /* in [Service] */
 void emit_checks(const VM *vm, UnitWriter *w);            /* commands before QEMU */
 
+/* Firmware, TPM, credentials, and the seed of cloud-init (emit-firmware.c): the same. */
+void emit_firmware_dependencies(const VM *vm, UnitWriter *w);
+void emit_firmware_settings(const VM *vm, UnitWriter *w);
+void emit_firmware_prepare(const VM *vm, UnitWriter *w);
+void emit_firmware_options(const VM *vm, UnitWriter *w);
+void emit_seed_options(const VM *vm, UnitWriter *w); /* a disk, after the others */
+int emit_tpm_socket(const VM *vm, UnitWriter *w);
+int emit_tpm_service(const VM *vm, UnitWriter *w);
+
 /* Links that start a unit, given as kind, name and suffix: in starter's directory ".wants" or ".requires";
  * and those that a passed-through [Install] asks for (emit-install.c). */
 int emit_link(UnitWriter *w, const char *starter, const char *directory, const char *unit, const char *name,

@@ -191,9 +191,11 @@ void emit_qemu(const VM *vm, UnitWriter *w) {
         emit_monitor(vm, "qmp", "/qmp", w);
         emit_serial_options(vm, w);
         emit_boot(vm, w);
+        emit_firmware_options(vm, w);
         for (size_t i = 0; i < vm->n_interfaces; i++)
                 emit_nic(vm, &vm->interfaces[i], w);
         emit_disk_options(vm, w);
+        emit_seed_options(vm, w);
         emit_share_options(vm, w);
         emit_small_devices(vm, w);
         emit_debugging(vm, w);

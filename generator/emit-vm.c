@@ -64,6 +64,7 @@ static void emit_dependencies(const VM *vm, UnitWriter *w) {
                 unit_word(w, "RequiresMountsFor", vm->hardware.device_tree, NULL);
         emit_disk_dependencies(vm, w);
         emit_share_dependencies(vm, w);
+        emit_firmware_dependencies(vm, w);
 }
 
 static usec_t with_margin(usec_t t) {
@@ -92,6 +93,7 @@ static void emit_settings(const VM *vm, UnitWriter *w) {
         emit_serial_settings(vm, w);
         emit_share_settings(vm, w);
         emit_hardware_settings(vm, w);
+        emit_firmware_settings(vm, w);
         unit_raw(w, "TimeoutStartSec", format_span(with_margin(vm->ready_timeout), span));
         unit_raw(w, "TimeoutStopSec", format_span(with_margin(vm->stop_timeout), span));
 }
@@ -177,6 +179,7 @@ int emit_vm(const VM *vm, UnitWriter *w) {
         emit_disk_prepare(vm, w);
         emit_serial_prepare(vm, w);
         emit_share_prepare(vm, w);
+        emit_firmware_prepare(vm, w);
         emit_qemu(vm, w);
         emit_ready(vm, w);
         emit_stop(vm, w);

@@ -129,6 +129,10 @@ static void emit_machine(Emit *e, const VM *vm) {
         }
         for (size_t i = 0; i < vm->n_interfaces; i++)
                 check(e, emit_tap(vm, &vm->interfaces[i], e->w));
+        if (vm->tpm) {
+                check(e, emit_tpm_socket(vm, e->w));
+                check(e, emit_tpm_service(vm, e->w));
+        }
         for (size_t i = 0; i < vm->n_shares; i++)
                 if (vm->shares[i].type == SHARE_VIRTIOFS) {
                         check(e, emit_share_socket(vm, &vm->shares[i], e->w));

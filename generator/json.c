@@ -239,6 +239,22 @@ static void put_parts(Builder *b, json_t *j, const VM *vm) {
         put(b, j, "shares", shares);
 }
 
+static void put_firmware(Builder *b, json_t *j, const VM *vm) {
+        static const char *const types[_FIRMWARE_TYPE_MAX] = { [FIRMWARE_BIOS] = "bios", [FIRMWARE_UEFI] = "uefi" };
+        json_t *credentials = json_object(), *seed = json_object();
+
+        put(b, j, "firmware", text(types[vm->firmware.type] ?: vm->firmware.path));
+        put(b, j, "secureBoot", json_boolean(vm->secure_boot));
+        put(b, j, "tpm", json_boolean(vm->tpm));
+        for (size_t i = 0; i < vm->n_credentials; i++)
+                put(b, credentials, vm->credentials[i].name, text(vm->credentials[i].path));
+        put(b, j, "credentials", credentials);
+        for (SeedFile f = 0; f < _SEED_FILE_MAX; f++)
+                if (vm->seed[f])
+                        put(b, seed, seed_file_to_string(f), text(vm->seed[f]));
+        put(b, j, "cloudInit", seed);
+}
+
 static json_t *vm_object(Builder *b, const VM *vm) {
         json_t *j = json_object();
 
@@ -258,6 +274,7 @@ static json_t *vm_object(Builder *b, const VM *vm) {
         put(b, j, "cpus", number(vm->cpus));
         put(b, j, "memory", number(vm->memory));
         put(b, j, "accelerator", text(accelerator_to_string(vm->accelerator)));
+        put_firmware(b, j, vm);
         put(b, j, "kernel", text(vm->kernel));
         put(b, j, "initrd", text(vm->initrd));
         put(b, j, "kernelCommandLine", text(vm->kernel_command_line));

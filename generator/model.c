@@ -108,6 +108,14 @@ static const char *const disk_cache_table[_DISK_CACHE_MAX] = {
 };
 DEFINE_STRING_TABLE(disk_cache, DiskCache)
 
+static const char *const seed_file_table[_SEED_FILE_MAX] = {
+        [SEED_USER_DATA] = "user-data",
+        [SEED_META_DATA] = "meta-data",
+        [SEED_NETWORK_CONFIG] = "network-config",
+        [SEED_VENDOR_DATA] = "vendor-data",
+};
+DEFINE_STRING_TABLE(seed_file, SeedFile)
+
 Model *model_new(void) {
         Arena *a = arena_new();
         Model *m = a ? arena_alloc(a, sizeof(Model)) : NULL;

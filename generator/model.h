@@ -271,6 +271,26 @@ typedef struct Hardware {
         const char *package; /* Debian's, with the VM's qemu-system-*; NULL: it comes with qnet */
 } Hardware;
 
+typedef enum FirmwareType { FIRMWARE_BIOS, FIRMWARE_UEFI, FIRMWARE_FILE, _FIRMWARE_TYPE_MAX } FirmwareType;
+
+/* What runs before the guest's own code: what QEMU brings for the board, unless it is said. */
+typedef struct Firmware {
+        FirmwareType type;
+        char *path; /* absolute, with FIRMWARE_FILE */
+} Firmware;
+
+/* A secret for the guest's system manager (systemd.system-credentials(7)). */
+typedef struct Credential {
+        char *name;
+        char *path; /* absolute: of the file with the value */
+} Credential;
+
+/* The files of cloud-init's NoCloud seed. */
+typedef enum SeedFile { SEED_USER_DATA, SEED_META_DATA, SEED_NETWORK_CONFIG, SEED_VENDOR_DATA, _SEED_FILE_MAX } SeedFile;
+
+const char *seed_file_to_string(SeedFile v);
+int seed_file_from_string(const char *s);
+
 struct VM {
         char *name;
         Origin origin; /* of the [VM] line */
@@ -301,6 +321,12 @@ struct VM {
         Display display;
         char **extra_args; /* strv, NULL when empty: each one argv element of QEMU */
         size_t n_extra_args;
+        Firmware firmware;
+        bool secure_boot; /* with FIRMWARE_UEFI */
+        bool tpm;
+        Credential *credentials;
+        size_t n_credentials;
+        char *seed[_SEED_FILE_MAX]; /* absolute paths, each NULL-able; all NULL: no seed */
         Ready ready;
         usec_t ready_timeout; /* microseconds */
         usec_t stop_timeout;  /* until a guest that ignores the power-down is stopped by signal */

@@ -103,6 +103,8 @@ static int validate_vm(Model *m, VM *vm) {
         r = validate_machine(m, vm);
         if (r >= 0)
                 r = validate_boot(m, vm);
+        if (r >= 0 && vm->machine)
+                r = validate_firmware(m, vm);
         for (size_t i = 0; i < vm->n_disks && r >= 0; i++) {
                 vm->disks[i].index = (unsigned) i;
                 r = validate_disk(m, vm, vm->disks + i);

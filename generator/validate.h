@@ -7,6 +7,7 @@
  *     validate-ports.c     serial ports and shared directories
  *     validate-hardware.c the machine itself
  *     validate-disk.c     disks: what goes with what, and how many there can be
+ *     validate-firmware.c firmware, TPM
  *     validate-network.c  switches: subnets, DHCP ranges; addresses of guests
  *     validate-mac.c      MAC addresses: derived ones that no other has, fixed ones that two have
  *     validate-unique.c   what only one may have: taps and bridges, IP addresses, images that are written to
@@ -48,5 +49,6 @@ int validate_addresses(Model *m, VM *vm, const Interface *i); /* i is on a switc
 int validate_serials(Model *m, VM *vm);
 int validate_shares(Model *m, VM *vm);
 int validate_hardware(Model *m, VM *vm); /* after all other parts of the VM */
+int validate_firmware(Model *m, VM *vm);
 int validate_macs(Model *m, const Host *host);
 int validate_unique(Model *m);

@@ -21,6 +21,8 @@ import tempfile
 import time
 
 VIRTIOFSD = next((p for p in ("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd") if os.access(p, os.X_OK)), None)
+SWTPM = shutil.which("swtpm")
+CREDENTIALS = "/run/credentials/a-vm"
 RANDOM_MAC = "52:54:00:99:99:"
 
 
@@ -58,7 +60,8 @@ def words(line):
 
 
 def variables(word):
-    """$$, and ${QNET_MAC0}; nothing else may be there."""
+    """$$, ${QNET_MAC0} and ${CREDENTIALS_DIRECTORY}; nothing else may be there."""
+    word = word.replace("${CREDENTIALS_DIRECTORY}", CREDENTIALS)
     word = re.sub(r"\$\{QNET_MAC(\d+)\}", lambda m: RANDOM_MAC + f"{int(m[1]):02x}", word)
     assert not re.search(r"(?<!\$)(\$\$)*\$(?!\$)", word), f"a variable in {word}"
     return word.replace("$$", "$")
@@ -119,8 +122,14 @@ class Machine:
             for key, path in options.items():
                 if key == "file" or key.endswith(".filename"):
                     kind = options["format" if key == "file" else key.removesuffix("file.filename") + "driver"]
-                    image = self.file(path, self.qcow2 if kind == "qcow2" else self.raw)
+                    image = self.file(path, self.flash if options.get("if") == "pflash" and "unit" in options
+                                      else self.qcow2 if kind == "qcow2" else self.raw)
                     value = value.replace(f",{key}={double(path)}", f",{key}={double(image)}")
+        elif name == "-fw_cfg" and "file" in split_options(value):
+            path = split_options(value)["file"]
+            value = value.replace("file=" + double(path), "file=" + double(self.file(path, self.blank)))
+        elif name == "-bios":
+            value = self.file(value, lambda path: self.sized(path, 128 << 10))
         elif name in ("-netdev", "-nic"):
             self.tap(split_options(value)["ifname"])
         if not self.taps and (name in ("-netdev", "-nic") or name == "-device" and "netdev=" in value):
@@ -141,10 +150,24 @@ class Machine:
             self.ends += os.openpty()
             path = os.ttyname(self.ends[-1])
         elif options[""] == "socket" and "server" not in options:
-            self.virtiofsd(path)
+            (self.swtpm if options["id"] == "tpm" else self.virtiofsd)(path)
         elif options["id"] in ("qnet", "qmp"):
             self.sockets[options["id"]] = path
         return value.replace("path=" + double(options["path"]), "path=" + double(path))
+
+    def swtpm(self, path):
+        """As its unit has it, with the socket as descriptor 3."""
+        state = path + ".state"
+        os.mkdir(state)
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(path)
+        listening.listen()
+        with open(path + ".log", "wb") as log:
+            self.children.append(subprocess.Popen(
+                ["sh", "-c", f"exec 3<&{listening.fileno()}; exec {SWTPM} socket --tpm2 --ctrl type=unixio,fd=3 "
+                 f"--tpmstate dir={state},mode=0600 --terminate"],
+                pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+        listening.close()
 
     def virtiofsd(self, path):
         """As its unit has it, with the socket as descriptor 3."""
@@ -178,8 +201,16 @@ class Machine:
             f.write(b"\0" * 512)
 
     def raw(self, path):
+        self.sized(path, 64 << 20)
+
+    def flash(self, path):
+        """Of the size that the board has, or, on x86, of no more than that."""
+        self.sized(path, 2 << 20 if "x86_64" in self.command[0] else 64 << 20)
+
+    @staticmethod
+    def sized(path, size):
         with open(path, "wb") as f:
-            f.truncate(64 << 20)
+            f.truncate(size)
 
     def qcow2(self, path):
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "64M"], check=True)
@@ -287,6 +318,9 @@ def run_unit(path, skipped, taps):
         return None
     if any("vhost-user-fs" in word for word in commands[0]) and (not VIRTIOFSD or not taps):
         skipped.append(f"{os.path.basename(path)}: {'not root' if VIRTIOFSD else 'no virtiofsd'}")
+        return None
+    if "-tpmdev" in commands[0] and not SWTPM:
+        skipped.append(f"{os.path.basename(path)}: no swtpm")
         return None
     with tempfile.TemporaryDirectory(prefix="qnet-qemu-") as directory:
         if taps:
