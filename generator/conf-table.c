@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <limits.h>
+
 #include "conf-table.h"
 #include "nearest.h"
 
@@ -26,9 +28,10 @@ static const Section sections[] = {
         { set, key, parse, offsetof(type, member), sizeof(((type *) NULL)->member), help }
 #define WHOLE(set, key, parse, help) \
         { set, key, parse, 0, 0, help }
-#define VM_ROW(key, member, parse, help)        ROW(KEYS_VM, VM, key, member, parse, help)
+#define VM_ROW(key, member, parse, help) ROW(KEYS_VM, VM, key, member, parse, help)
 /* several members of a VM's hardware */
-#define HARDWARE(key, parse, help)              { KEYS_VM, key, parse, offsetof(VM, hardware), 0, help }
+#define HARDWARE(key, parse, help) \
+        { KEYS_VM, key, parse, offsetof(VM, hardware), 0, help }
 #define INTERFACE_ROW(key, member, parse, help) ROW(KEYS_INTERFACE, Interface, key, member, parse, help)
 #define DISK_ROW(key, member, parse, help)      ROW(KEYS_DISK, Disk, key, member, parse, help)
 #define SERIAL_ROW(key, member, parse, help)    ROW(KEYS_SERIAL, Serial, key, member, parse, help)
@@ -209,13 +212,31 @@ static const Key *set_rows(KeySet set, size_t *ret_n) {
         return ranges[set].first;
 }
 
-const Key *key_find(KeySet set, const char *name) {
-        size_t n;
-        const Key *rows = set_rows(set, &n);
+/* By the first two letters: chains of rows, made at the first look; a place is 1 + a row's, 0 the end. */
+#define KEY_BUCKETS 64
 
-        for (size_t i = 0; i < n; i++)
-                if (rows[i].name[0] == name[0] && streq(rows[i].name, name))
-                        return rows + i;
+static unsigned key_bucket(const char *name) {
+        return ((unsigned char) name[0] * 5U + (unsigned char) name[1]) % KEY_BUCKETS;
+}
+
+const Key *key_find(KeySet set, const char *name) {
+        static unsigned char heads[_KEYS_MAX][KEY_BUCKETS], next[ELEMENTSOF(keys)];
+        static bool ready;
+
+        static_assert(ELEMENTSOF(keys) < UCHAR_MAX, "a row's place is a byte");
+        if (!ready) {
+                for (size_t i = ELEMENTSOF(keys); i > 0; i--) {
+                        unsigned char *head = &heads[keys[i - 1].set][key_bucket(keys[i - 1].name)];
+                        next[i - 1] = *head;
+                        *head = (unsigned char) i;
+                }
+                ready = true;
+        }
+        if (!name[0])
+                return NULL;
+        for (unsigned i = heads[set][key_bucket(name)]; i > 0; i = next[i - 1])
+                if (streq(keys[i - 1].name, name))
+                        return keys + i - 1;
         return NULL;
 }
 
@@ -254,36 +275,45 @@ const char *kind_directory(Kind kind) {
 
 Origin said_at(const Said *said, Origin fallback, KeySet set, const char *name) {
         const Key *key = key_find(set, name);
-        size_t n;
-        ptrdiff_t i;
+        ptrdiff_t place = key - keys;
 
         assert(key);
-        i = key - set_rows(set, &n);
         for (const SaidIn *in = said->files; in; in = in->next)
-                if (in->lines[i] > 0)
-                        return (Origin){ in->file, in->lines[i] };
+                for (unsigned i = 0; i < in->n; i++)
+                        if (in->keys[i] == place && in->lines[i] > 0)
+                                return (Origin){ in->file, in->lines[i] };
         return fallback;
 }
 
 int said_set(Arena *a, Said *said, const Key *key, Origin origin) {
-        size_t n;
-        ptrdiff_t i = key - set_rows(key->set, &n);
-        SaidIn *here = NULL;
+        ptrdiff_t place = key - keys;
+        SaidIn *room = NULL;
+        unsigned *here = NULL;
 
         for (SaidIn *in = said->files; in; in = in->next) {
-                in->lines[i] = 0;
-                if (in->file == origin.file)
-                        here = in;
+                for (unsigned i = 0; i < in->n; i++)
+                        if (in->keys[i] == place) {
+                                in->lines[i] = 0;
+                                if (in->file == origin.file) /* one place per key and file, however often it is said */
+                                        here = in->lines + i;
+                        }
+                if (in->file == origin.file && in->n < SAID_MAX)
+                        room = in;
         }
-        if (!here) {
-                here = arena_alloc(a, sizeof(SaidIn) + n * sizeof(here->lines[0]));
-                if (!here)
+        if (here) {
+                *here = origin.line;
+                return 0;
+        }
+        if (!room) {
+                room = arena_alloc(a, sizeof(SaidIn));
+                if (!room)
                         return -ENOMEM;
-                here->file = origin.file;
-                here->next = said->files;
-                said->files = here;
+                room->file = origin.file;
+                room->next = said->files;
+                said->files = room;
         }
-        here->lines[i] = origin.line;
+        room->keys[room->n] = (unsigned char) place;
+        room->lines[room->n++] = origin.line;
         return 0;
 }
 

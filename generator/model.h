@@ -21,12 +21,15 @@ typedef struct Origin {
         unsigned line;
 } Origin;
 
-/* Where each key of an object or sub-section was said last, for messages: by file, as most say all in one; the lines by
- * the key's place in the table, 0 where it was not said. */
+/* Where each key of an object or sub-section was said last, for messages: some lines of one file, as most objects say
+ * few keys and all in one. keys are places in the table; line 0: said again elsewhere. */
+#define SAID_MAX 9
 typedef struct SaidIn {
         struct SaidIn *next;
         const char *file;
-        unsigned lines[];
+        unsigned lines[SAID_MAX];
+        unsigned char keys[SAID_MAX];
+        unsigned char n;
 } SaidIn;
 
 typedef struct Said {
