@@ -29,32 +29,40 @@ static const char *nvram_name(const VM *vm) {
 
 /* ---- the VM's unit ---- */
 
-static void emit_needed_file(const char *path, UnitWriter *w) {
-        unit_word(w, "RequiresMountsFor", path, NULL);
-        /* names the file; that it cannot be read, systemd would tell as "Failed to set up credentials" */
-        unit_text(w, "AssertPathExists", path);
-}
-
 void emit_firmware_dependencies(const VM *vm, UnitWriter *w) {
         if (vm->firmware.type == FIRMWARE_FILE)
                 unit_word(w, "RequiresMountsFor", vm->firmware.path, NULL);
         for (size_t i = 0; i < vm->n_credentials; i++)
-                emit_needed_file(vm->credentials[i].path, w);
+                unit_word(w, "RequiresMountsFor", vm->credentials[i].path, NULL);
         for (SeedFile f = 0; f < _SEED_FILE_MAX; f++)
                 if (vm->seed[f])
-                        emit_needed_file(vm->seed[f], w);
+                        unit_word(w, "RequiresMountsFor", vm->seed[f], NULL);
         if (vm->tpm) {
                 unit_raw(w, "Requires", "qnet-tpm@", vm->name, ".socket");
                 unit_raw(w, "After", "qnet-tpm@", vm->name, ".socket");
         }
 }
 
+static void emit_credential(const char *prefix, const char *name, const char *path, UnitWriter *w) {
+        /* in place of a file that is missing: else systemd does not come as far as qnet-check, which tells so */
+        unit_text(w, "SetCredential", prefix, name, ":missing");
+        unit_text(w, "LoadCredential", prefix, name, ":", path);
+}
+
 void emit_firmware_settings(const VM *vm, UnitWriter *w) {
         for (size_t i = 0; i < vm->n_credentials; i++)
-                unit_text(w, "LoadCredential", vm->credentials[i].name, ":", vm->credentials[i].path);
+                emit_credential("", vm->credentials[i].name, vm->credentials[i].path, w);
         for (SeedFile f = 0; f < _SEED_FILE_MAX; f++)
                 if (vm->seed[f])
-                        unit_text(w, "LoadCredential", "qnet.", seed_file_to_string(f), ":", vm->seed[f]);
+                        emit_credential("qnet.", seed_file_to_string(f), vm->seed[f], w);
+}
+
+static void emit_check_file(const char *path, UnitWriter *w) {
+        /* "+": only root may read secrets */
+        unit_exec(w, "ExecStartPre", "+", HELPERDIR "/qnet-check");
+        unit_arg(w, "file");
+        unit_arg(w, path);
+        unit_exec_end(w);
 }
 
 static void emit_find_firmware(const VM *vm, UnitWriter *w) {
@@ -88,6 +96,11 @@ static void emit_make_seed(const VM *vm, UnitWriter *w) {
 }
 
 void emit_firmware_prepare(const VM *vm, UnitWriter *w) {
+        for (size_t i = 0; i < vm->n_credentials; i++)
+                emit_check_file(vm->credentials[i].path, w);
+        for (SeedFile f = 0; f < _SEED_FILE_MAX; f++)
+                if (vm->seed[f])
+                        emit_check_file(vm->seed[f], w);
         if (vm->firmware.type == FIRMWARE_UEFI)
                 emit_find_firmware(vm, w);
         if (has_seed(vm))

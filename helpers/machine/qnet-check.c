@@ -8,6 +8,7 @@
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "parse-value.h"
@@ -15,10 +16,11 @@
 
 static const char help_text[] =
                 "Usage: qnet-check program PATH [--package=NAME]\n"
+                "       qnet-check file PATH\n"
                 "       qnet-check kvm [--device=PATH]\n"
                 "       qnet-check hugepages BYTES [--page-size=BYTES] [--sysfs=DIRECTORY]\n"
                 "\n"
-                "Succeeds if the program is there, KVM can be used, or so much memory in huge pages is\n"
+                "Succeeds if the program or file is there, KVM can be used, or so much memory in huge pages is\n"
                 "free; otherwise says what to do about it.\n"
                 "\n"
                 "      --package=NAME     Debian's package with the program\n"
@@ -40,6 +42,17 @@ static int check_program(const Check *c, const char *path) {
                 return log_error_errno(
                                 errno, "There is no %s on this host: apt install %s", path, c->package);
         return log_error_errno(errno, "Cannot run %s: %m", path);
+}
+
+static int check_file(const Check *c, const char *path) {
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+                return log_error_errno(
+                                errno, "Cannot read %s, which Credentials= or CloudInit= names: %m", path);
+        if (S_ISREG(st.st_mode))
+                return 0;
+        return log_error_errno(EINVAL, "%s, which Credentials= or CloudInit= names, is not a file.", path);
 }
 
 static int check_kvm(const Check *c, const char *unused) {
@@ -164,7 +177,7 @@ static int run(int argc, char *argv[]) {
                 const char *what;
                 int n; /* arguments with it */
                 int (*check)(const Check *c, const char *argument);
-        } checks[] = { { "program", 2, check_program }, { "kvm", 1, check_kvm },
+        } checks[] = { { "program", 2, check_program }, { "file", 2, check_file }, { "kvm", 1, check_kvm },
                 { "hugepages", 2, check_hugepages } };
         Check c = { .device = "/dev/kvm", .sysfs = "/sys/kernel/mm/hugepages" };
         int r;
