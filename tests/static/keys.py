@@ -3,7 +3,8 @@
 """keys.py [--update] GENERATOR README PAGE - README and qnet.conf(5) know the keys that the generator knows
 
 The README holds the table of "qnet-generator --keys" as it is; --update writes it. In the manual page each key has
-an entry ".It Ic Key=" below the heading ".Sh [SECTION] ...", and no other key has one."""
+an entry ".It Ic Key=" below the heading ".Sh [SECTION] ...", and no other key has one; and somewhere an example shows it,
+"Key=value"."""
 
 import re
 import subprocess
@@ -38,6 +39,11 @@ def page_keys(text):
             yield section, item[1]
 
 
+def shown_keys(text):
+    """Those of ".Ql Key=value" and of the examples."""
+    return set(re.findall(r"^(?:\.(?:Ql|Dl|Pq Ql) )?(\w+)=\S", text, re.MULTILINE))
+
+
 def main(args):
     update = args[0] == "--update"
     program, readme, page = args[update:]
@@ -52,9 +58,11 @@ def main(args):
 
     complaints = [] if text == wanted else [f"{readme}: the table of keys is stale, run: {sys.argv[0]} --update ..."]
     with open(page, encoding="utf-8") as f:
-        found = list(page_keys(f.read()))
+        described = f.read()
+    found, shown = list(page_keys(described)), shown_keys(described)
     known = [(section, key) for section, key, _ in keys]
     complaints += [f"{page}: [{s}] {k}= is not described" for s, k in known if (s, k) not in found]
+    complaints += [f"{page}: no example has [{s}] {k}=" for s, k in known if k not in shown]
     complaints += [f"{page}: there is no [{s}] {k}=" for s, k in found if (s, k) not in known]
     complaints += [f"{page}: [{s}] {k}= comes twice" for s, k in set(found) if found.count((s, k)) > 1]
     print("\n".join(complaints) or f"{len(known)} keys are described")
