@@ -12,6 +12,7 @@ GENERATED = {
     "qnet-tap@tap-t.service": "Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n",
     "qnet-switch@s.service": "Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n",
     "qnet-dhcp@s.service": "Type=exec\nExecStart=/bin/true\n",
+    "qnet-tpm@t.service": "Type=exec\nExecStart=/bin/true\n",
 }
 
 
