@@ -69,6 +69,16 @@ static const char *socket_name(const VM *vm, const char *path) {
         return name && name[0] == '/' && !strchr(name + 1, '/') ? name + 1 : NULL;
 }
 
+/* Those that other settings of the VM make in its directory. */
+static bool is_socket_of_qemu(const char *name) {
+        static const char *const names[] = { "qmp", "qnet.qmp", "vnc", "spice", "gdb", "agent" };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (streq(names[i], name))
+                        return true;
+        return false;
+}
+
 static int validate_path(Model *m, VM *vm, Serial *s) {
         bool device = startswith(s->path, "/dev/");
         const char *name;
@@ -90,10 +100,10 @@ static int validate_path(Model *m, VM *vm, Serial *s) {
         if (s->type != SERIAL_UNIX)
                 return 0;
         name = socket_name(vm, s->path);
-        if (!name || streq(name, "qmp") || streq(name, "qnet.qmp"))
+        if (!name || is_socket_of_qemu(name))
                 return serial_problem(m, vm, s, "Path",
                                 "Path=%s: a socket can be in " RUN_DIR
-                                "%s/ only, and not be called qmp or qnet.qmp",
+                                "%s/ only, and not be called qmp, qnet.qmp, vnc, spice, gdb or agent",
                                 s->path, vm->name);
         if (strlen(s->path) >= sizeof(((struct sockaddr_un *) NULL)->sun_path))
                 return serial_problem(m, vm, s, "Path", "Path=%s is too long for a socket", s->path);
