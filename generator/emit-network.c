@@ -208,6 +208,9 @@ int emit_dhcp(const Switch *s, const Members *of_switches, UnitWriter *w) {
         unit_option(w, "--interface=", s->bridge);
         unit_option(w, "--bind-interfaces"); /* or servers of several switches would take each other's port */
         unit_option(w, "--dhcp-authoritative");
+        /* A lease is of a MAC. By client identifier, a guest could have one in the name of another's MAC, and so be
+         * that other one for the reaper. */
+        unit_option(w, "--dhcp-ignore-clid");
         unit_option(w, "--no-ping"); /* or a lease takes 3 s longer; nobody else gives addresses here */
         unit_option(w, "--dhcp-leasefile=/var/lib/qnet/dhcp/", s->name, ".leases");
         unit_option(w, "--dhcp-script=" HELPERDIR "/qnet-lease");

@@ -10,6 +10,7 @@
 #include "locks.h"
 #include "log.h"
 #include "mounts.h"
+#include "trail.h"
 
 /* All checks and the grant are of one inode, whatever happens to the name meanwhile. */
 static int open_image(const Guard *g, struct stat *ret_st) {
@@ -108,8 +109,24 @@ static int log_out_of_reach(const Guard *g, const Identity *i, int r, const char
                         r, "Cannot give image %s to the virtual machine's user (%u): %m", g->image, i->uid);
 }
 
+static int refuse_on_another_s_word(const Guard *g, const struct stat *st) {
+        _cleanup_free_ char *culprit = NULL;
+        int r;
+
+        r = trail_check(g->image, st, &culprit);
+        if (r == -EREMCHG)
+                return log_error_errno(r,
+                                "Not giving image %s to the virtual machine: it is of user %u, but %s on the way to it is "
+                                "somebody else's, who could put any other file there; type 'chown' to make both theirs "
+                                "or root's, or move the image.",
+                                g->image, st->st_uid, culprit);
+        if (r < 0)
+                return log_error_errno(r, "Cannot follow the path of image %s: %m", g->image);
+        return 0;
+}
+
 /* No entry when the mode bits do: nothing to take back then. */
-static int grant(const Guard *g, int fd) {
+static int grant(const Guard *g, int fd, const struct stat *st) {
         _cleanup_free_ char *culprit = NULL;
         Identity i;
         int r;
@@ -121,6 +138,9 @@ static int grant(const Guard *g, int fd) {
         if (r >= 0)
                 return 0;
         if (r == -EACCES && !culprit) {
+                r = refuse_on_another_s_word(g, st);
+                if (r < 0)
+                        return r;
                 r = access_grant(fd, i.uid, g->write);
                 if (r >= 0)
                         r = access_check(&i, g->image, g->write, &culprit);
@@ -144,7 +164,7 @@ int guard_image(const Guard *g) {
         r = look_inside(g, fd, &st);
         if (r < 0)
                 return r;
-        return g->owner_of || g->uid != UINT_MAX ? grant(g, fd) : 0;
+        return g->owner_of || g->uid != UINT_MAX ? grant(g, fd, &st) : 0;
 }
 
 int guard_release(const Guard *g) {

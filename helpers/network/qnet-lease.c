@@ -2,7 +2,8 @@
 
 /* qnet-lease: dnsmasq's --dhcp-script (dnsmasq(8)), called for every lease that is made, changed, found again at a start, or
  * over. Each becomes a permanent entry in the neighbour table of the bridge, so that a guest that froze is still found
- * by its address; the entry goes with the lease.
+ * by its address. The entry goes with the lease, or with the guest's tap: a guest that has frozen cannot renew its lease,
+ * and one with a static Address= is pinned without any.
  *
  * In: argv, and from the environment DNSMASQ_INTERFACE (the bridge; dnsmasq leaves it out for leases that it found
  * again: then it is the bridge that the route leads to) and, for IPv6 leases, which are of a DUID, DNSMASQ_MAC. All of
@@ -53,6 +54,23 @@ static int pin(Rtnl *rtnl, const Link *bridge, const IPAddress *ip, const struct
         return 0;
 }
 
+/* 1: a tap on the bridge belongs to the guest with that MAC; "qnet-tap del" will remove its entries. */
+static int has_tap(Rtnl *rtnl, const Link *bridge, const struct ether_addr *mac) {
+        const LinkFilter filter = { .kind = "tun", .master = bridge->ifindex, .alias = ALIAS_TAP };
+        _cleanup_free_ Link *taps = NULL;
+        size_t n;
+        int r;
+
+        r = link_list(rtnl, &filter, &taps, &n);
+        if (r < 0)
+                return log_error_errno(
+                                r, "Cannot list the ports of %s: %m%s", bridge->name, rtnl_reason(rtnl));
+        for (size_t i = 0; i < n; i++)
+                if (taps[i].alias.has_mac && mac_equal(&taps[i].alias.mac, mac))
+                        return 1;
+        return 0;
+}
+
 /* Only if it is still that guest's: the address may have gone to another one meanwhile. */
 static int unpin(Rtnl *rtnl, const Link *bridge, const IPAddress *ip, const struct ether_addr *mac) {
         char text[IP_STRING_SIZE];
@@ -64,6 +82,9 @@ static int unpin(Rtnl *rtnl, const Link *bridge, const IPAddress *ip, const stru
                 if (!(neighbour.state & NUD_PERMANENT) || !neighbour.has_mac ||
                                 !mac_equal(&neighbour.mac, mac))
                         return 0;
+                r = has_tap(rtnl, bridge, mac);
+                if (r != 0)
+                        return MIN(r, 0);
                 r = neighbour_delete(rtnl, bridge->ifindex, ip);
         }
         if (r < 0 && r != -ENOENT)

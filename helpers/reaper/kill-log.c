@@ -182,7 +182,7 @@ static int tail_is_valid(int fd, const Tail *t, const FileState *st, bool times_
 
         if (st->size < t->offset || st->size < t->size)
                 return 0;
-        if (t->offset > 0 && st->size == t->size && written && !touched)
+        if (t->offset > 0 && t->offset <= FINGERPRINT_MAX && st->size == t->size && written && !touched)
                 return 0;
         return check_fingerprint(fd, t);
 }

@@ -17,6 +17,8 @@
  *        10.9.0.5 >log", twice): all of it. touch(1) also changes the time of modification, but sets that of the last
  *        access to the very same value; a write leaves that one alone. So touch is told apart, "touch -m" is not.
  *        Two such writes within one tick of the file system's clock (4 ms before Linux 6.13) are one.
+ *        Only of logs of at most 256 bytes taken: on a full disk an append that fails changes the time too, and lines
+ *        that were acted on long ago must not come again by that. Nobody writes a long log anew, byte by byte the same.
  *   another file     -> first the rest of the old one, if it is still to be found: renamed in the same directory, or by
  *        our own hard link to it; then the new one from its start. A rotated file is followed as long as it can be
  *        found, as writers may still have it open.

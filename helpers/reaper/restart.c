@@ -69,9 +69,9 @@ static void restart_ended(Restarts *r, size_t index, const char *result) {
 
         memmove(r->list + index, r->list + index + 1, (r->n - index - 1) * sizeof(Restart));
         r->n--;
-        if (streq(result, "done") && s.since != 0)
+        if (streq(result, "done") && !s.adopted)
                 report_restarted(log, &s.pending, now_monotonic() - s.since);
-        else if (streq(result, "done")) { /* somebody's job; was it a restart? */
+        else if (streq(result, "done")) { /* was it a restart? */
                 if (bus_get_unit(r->bus, unit_of(s.pending.vm, unit), &state) >= 0 &&
                                 state.active == UNIT_ACTIVE &&
                                 !sd_id128_equal(state.invocation, s.pending.invocation))
@@ -105,10 +105,6 @@ void restarts_expire(Restarts *r) {
 
         for (size_t i = r->n; i > 0; i--) {
                 Restart *s = r->list + i - 1;
-                if (s->since == 0) {
-                        s->since = now; /* adopted: measured from here */
-                        continue;
-                }
                 if (now - s->since > JOB_WAIT_MAX)
                         restart_ended(r, i - 1, "timeout");
         }
@@ -247,7 +243,8 @@ static void forget_address(Restarts *r, const Pending *p) {
 }
 
 /* Adds what waits for job_path (taken over); also frees it on failure. */
-static int add_restart(Restarts *r, KillLog *log, const Pending *p, char *job_path, usec_t since) {
+static int add_restart(
+                Restarts *r, KillLog *log, const Pending *p, char *job_path, bool adopted, usec_t since) {
         Restart *list = reallocarray(r->list, r->n + 1, sizeof(Restart));
 
         if (!list) {
@@ -255,7 +252,9 @@ static int add_restart(Restarts *r, KillLog *log, const Pending *p, char *job_pa
                 return log_oom();
         }
         r->list = list;
-        list[r->n++] = (Restart){ .pending = *p, .log = log, .job_path = job_path, .since = since };
+        list[r->n++] = (Restart){
+                .pending = *p, .log = log, .job_path = job_path, .adopted = adopted, .since = since
+        };
         return 0;
 }
 
@@ -304,7 +303,7 @@ int restart_begin(Restarts *r, KillLog *log, const Pending *p) {
                 forget(r, log, p->vm);
                 return 0;
         }
-        return add_restart(r, log, p, job_path, since);
+        return add_restart(r, log, p, job_path, false, since);
 }
 
 int restart_resume(Restarts *r, KillLog *log, const Pending *p) {
@@ -319,7 +318,7 @@ int restart_resume(Restarts *r, KillLog *log, const Pending *p) {
         if (k < 0)
                 return log_error_errno(k, "Cannot ask systemd for %s: %m", unit);
         if (s.job != 0)
-                return add_restart(r, log, p, TAKE_PTR(s.job_path), 0);
+                return add_restart(r, log, p, TAKE_PTR(s.job_path), true, now_monotonic());
         if (s.exists && !sd_id128_equal(s.invocation, p->invocation)) {
                 if (s.active == UNIT_FAILED)
                         report_failed(kill_log_path(log), p, NULL, "it did not come up again");

@@ -12,7 +12,8 @@ typedef struct Restart {
         Pending pending;
         KillLog *log;
         char *job_path;
-        usec_t since; /* CLOCK_MONOTONIC; 0: a predecessor began it */
+        bool adopted; /* a job that was there already: of a predecessor, or of somebody else, who knows for what */
+        usec_t since; /* CLOCK_MONOTONIC; adopted: that was when it was found */
 } Restart;
 
 typedef struct Restarts {

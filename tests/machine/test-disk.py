@@ -250,6 +250,34 @@ def test_grant_out_of_reach(h):
     refused(h.disk("guard", image, "--grant-to-owner-of=/nonexistent"), "owner of /nonexistent")
 
 
+def test_grant_not_on_another_s_word(h):
+    owner, home, secret = h.vm_dir(), h.dir / "home", h.image("secret")
+    secret.chmod(0o600)
+    home.mkdir()
+    home.chmod(0o755)
+    own = h.image("home/own")
+    own.chmod(0o600)
+    os.chown(own, 5555, 5555)
+    (home / "link").symlink_to(secret)
+    (h.dir / "link").symlink_to(secret)
+    os.link(secret, home / "hard")
+    grant = f"--grant-to-owner-of={owner}"
+    for path in (home / "link", home / "hard", h.dir / "link"):  # all of it root's
+        free(h.disk("guard", path, grant))
+        free(h.disk("release", path, grant))
+    os.chown(home, 5555, 5555)
+    for name in ("link", "hard"):
+        refused(h.disk("guard", home / name, grant, "--write"), f"{home} on the way to it is somebody else's")
+    os.chown(h.dir / "link", 5555, 5555, follow_symlinks=False)
+    refused(h.disk("guard", h.dir / "link", grant), f"{h.dir}/link on the way to it is somebody else's")
+    assert acl(secret) is None and not as_vm(secret, False)
+    free(h.disk("guard", own, grant, "--write"))  # a user's image in a directory of theirs
+    assert as_vm(own, True)
+    secret.chmod(0o644)
+    free(h.disk("guard", home / "link", grant))  # nothing to give: everybody may read it
+    assert acl(secret) is None
+
+
 def test_grant_without_acls(h):
     where = h.dir / "mnt"
     where.mkdir()

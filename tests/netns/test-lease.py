@@ -7,13 +7,13 @@ from lab import *  # noqa: F403
 
 def test_add_and_del():
     make_lab()
-    lease("add", MAC, "10.9.0.7", "host", interface="s1")
-    assert neighbours("s1") == {"10.9.0.7": (MAC, "PERMANENT")}
-    lease("old", MAC.upper(), "10.9.0.7", interface="s1")
-    lease("add", MAC2, "10.9.0.8", interface="s1")
-    lease("del", MAC, "10.9.0.7", "host", interface="s1")
-    assert neighbours("s1") == {"10.9.0.8": (MAC2, "PERMANENT")}
-    lease("del", MAC, "10.9.0.7", "host", interface="s1")
+    lease("add", MAC2, "10.9.0.7", "host", interface="s1")
+    assert neighbours("s1") == {"10.9.0.7": (MAC2, "PERMANENT")}
+    lease("old", MAC2.upper(), "10.9.0.7", interface="s1")
+    lease("add", MAC, "10.9.0.8", interface="s1")
+    lease("del", MAC2, "10.9.0.7", "host", interface="s1")
+    assert neighbours("s1") == {"10.9.0.8": (MAC, "PERMANENT")}
+    lease("del", MAC2, "10.9.0.7", "host", interface="s1")
 
 
 def test_add_takes_over():
@@ -25,19 +25,30 @@ def test_add_takes_over():
 
 def test_del_only_of_the_same_guest():
     make_lab()
-    lease("add", MAC, "10.9.0.7", interface="s1")
-    lease("del", MAC2, "10.9.0.7", interface="s1")
+    lease("add", MAC2, "10.9.0.7", interface="s1")
+    lease("del", "52:54:00:00:00:77", "10.9.0.7", interface="s1")
     assert "10.9.0.7" in neighbours("s1")
-    ip(f"neigh replace 10.9.0.7 lladdr {MAC} dev s1 nud reachable")
-    lease("del", MAC, "10.9.0.7", interface="s1")
+    ip(f"neigh replace 10.9.0.7 lladdr {MAC2} dev s1 nud reachable")
+    lease("del", MAC2, "10.9.0.7", interface="s1")
     assert "10.9.0.7" in neighbours("s1"), "an entry that the guest made itself is none of the lease"
+
+
+def test_del_leaves_a_guest_that_is_there():
+    make_lab()
+    lease("add", MAC, "10.9.0.7", interface="s1")
+    lease("add", MAC2, "10.9.0.8", interface="s1")
+    lease("del", MAC, "10.9.0.7", interface="s1")
+    lease("del", MAC2, "10.9.0.8", interface="s1")
+    assert neighbours("s1") == {"10.9.0.7": (MAC, "PERMANENT")}, "a frozen guest cannot renew"
+    tap("del", "tap-a")
+    assert neighbours("s1") == {}
 
 
 def test_without_interface_the_route_tells():
     make_lab()
-    lease("old", MAC, "10.9.0.7")
-    assert neighbours("s1") == {"10.9.0.7": (MAC, "PERMANENT")}
-    lease("del", MAC, "10.9.0.7", env={"DNSMASQ_INTERFACE": ""})
+    lease("old", MAC2, "10.9.0.7")
+    assert neighbours("s1") == {"10.9.0.7": (MAC2, "PERMANENT")}
+    lease("del", MAC2, "10.9.0.7", env={"DNSMASQ_INTERFACE": ""})
     assert neighbours("s1") == {}
     lease("old", MAC, "203.0.113.1", status=1, says="Cannot tell the bridge of the lease of 203.0.113.1")
 
@@ -48,15 +59,15 @@ def test_only_bridges_are_touched():
     ip("link set v0 up")
     lease("add", MAC, "10.9.0.7", interface="v0")
     assert neighbours("v0") == {}
-    lease("add", MAC, "10.9.0.7", interface="gone", status=1, says="No such device")
+    lease("add", MAC2, "10.9.0.7", interface="gone", status=1, says="No such device")
 
 
 def test_ipv6_leases():
     make_lab()
     duid = "00:01:00:01:2c:11:22:33:52:54:00:00:00:07"
-    lease("add", duid, "fd00::7", interface="s1", env={"DNSMASQ_MAC": MAC})
-    assert neighbours("s1") == {"fd00::7": (MAC, "PERMANENT")}
-    lease("del", duid, "fd00::7", interface="s1", env={"DNSMASQ_MAC": MAC})
+    lease("add", duid, "fd00::7", interface="s1", env={"DNSMASQ_MAC": MAC2})
+    assert neighbours("s1") == {"fd00::7": (MAC2, "PERMANENT")}
+    lease("del", duid, "fd00::7", interface="s1", env={"DNSMASQ_MAC": MAC2})
     lease("add", duid, "fd00::8", interface="s1")
     assert neighbours("s1") == {}
 
@@ -111,14 +122,14 @@ def dhcp_reply(guest, xid):
     raise AssertionError("dnsmasq does not answer")
 
 
-def dhcp(guest):
+def dhcp(guest, options=b""):
     """The address that it got"""
     xid = random.getrandbits(32)
-    dhcp_send(guest, 1, xid)
+    dhcp_send(guest, 1, xid, options)
     kind, address = dhcp_reply(guest, xid)
     assert kind == 2, kind
     server = b"\x36\x04" + socket.inet_aton("10.9.0.1")
-    dhcp_send(guest, 3, xid, b"\x32\x04" + socket.inet_aton(address) + server)
+    dhcp_send(guest, 3, xid, b"\x32\x04" + socket.inet_aton(address) + server + options)
     kind, address = dhcp_reply(guest, xid)
     assert kind == 5, kind
     return address
@@ -129,7 +140,7 @@ def start_dnsmasq():
         raise Skip("dnsmasq is not installed")
     child = subprocess.Popen(
         ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--port=0", "--interface=s1", "--user=root",
-         "--bind-interfaces", "--dhcp-authoritative", "--no-ping", "--log-facility=-",
+         "--bind-interfaces", "--dhcp-authoritative", "--dhcp-ignore-clid", "--no-ping", "--log-facility=-",
          f"--dhcp-leasefile={path('leases')}", f"--dhcp-script={program('qnet-lease')}",
          "--dhcp-range=10.9.0.10,10.9.0.20,1h"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=open(path("dnsmasq.log"), "w"))
@@ -158,6 +169,24 @@ def test_every_lease_of_dnsmasq_is_a_neighbour():
     server = start_dnsmasq()
     wait_until(lambda: neighbours("s1").get(address) == (MAC, "PERMANENT"))
 
+    # released, but the guest is there
     dhcp_send(guest, 7, 1, b"\x36\x04" + socket.inet_aton("10.9.0.1"), address)
-    wait_until(lambda: address not in neighbours("s1"))
+    wait_until(lambda: MAC not in path("leases").read_text())
+    assert neighbours("s1").get(address) == (MAC, "PERMANENT")
+    guest.close()
+    tap("del", "tap-a")
+    assert address not in neighbours("s1")
+    server.terminate()
+
+
+def test_no_lease_in_the_name_of_another():
+    make_lab()
+    tap("add", "tap-b", "--vm=b", f"--mac={MAC2}", "--bridge=s1")
+    server = start_dnsmasq()
+    victim, thief = Guest("tap-a"), Guest("tap-b", MAC2)
+    wait_until(lambda: "LOWER_UP" in link("tap-a")["flags"] and "LOWER_UP" in link("tap-b")["flags"])
+    address = dhcp(victim, b"\x3d\x07\x01" + mac_bytes(MAC))
+    thief.mac = MAC
+    assert dhcp(thief, b"\x3d\x06\x00thief") == address, "the victim's MAC has a second address"
+    wait_until(lambda: neighbours("s1").get(address) == (MAC, "PERMANENT"))
     server.terminate()

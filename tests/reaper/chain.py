@@ -191,6 +191,22 @@ def hold_off():
     idle()
 
 
+def stopped_meanwhile():
+    """A dead reaper has left an intention, and by now somebody stops the VM: no restart, and none is claimed."""
+    vm("lag", service="ExecStop=/bin/sleep 2")
+    sh("systemctl daemon-reload; systemctl start qemu-vm@lag.service")
+    idle()
+    t, n, state = time.time(), starts("lag"), "/var/lib/qnet/reaper/" + urllib.parse.quote(LOG, safe="")
+    text = open(state).read().removesuffix("end\n")
+    sh("systemctl stop --no-block qemu-vm@lag.service")
+    open(state, "w").write(f"{text}pending lag {show('qemu-vm@lag.service', 'InvocationID')} lag - - - -\nend\n")
+    sh(f"systemctl start --no-block {SERVICE}")
+    until(lambda: journal(t, "VM lag"))
+    idle()
+    assert [e["MESSAGE"].rpartition(": ")[2] for e in journal(t, "VM lag")] == ["it was stopped meanwhile"], journal(t)
+    assert starts("lag") == n and show("qemu-vm@lag.service", "ActiveState") == "inactive"
+
+
 def failing():
     """A VM that does not come up again, and the reaper is fine."""
     t = time.time()
@@ -335,8 +351,8 @@ def main():
     options()
     sh("systemctl start qemu-vm@x qemu-vm@y qemu-vm@z qemu-vm@slow")
     idle()
-    for case in (before_the_watch, one_line, stopped, several, left_alone, hold_off, failing, other_log, deleted_log,
-                 unusable_log, no_dbus, flood, never_waits, busy_directory, killed):
+    for case in (before_the_watch, one_line, stopped, several, left_alone, hold_off, stopped_meanwhile, failing, other_log,
+                 deleted_log, unusable_log, no_dbus, flood, never_waits, busy_directory, killed):
         if sys.argv[1:] and case.__name__ not in sys.argv[1:]:
             continue
         global failed

@@ -88,10 +88,11 @@ def test_two_writers_are_refused():
 
 
 def test_image_that_the_host_has_mounted_is_refused():
-    # The sandbox has no loop devices of its own: what the host mounts is a directory tree on the disk under "/".
-    loop = sh(f"mkfs.ext4 -q {IMAGES}/mounted.raw && losetup -f 2>/dev/null", check=False)
-    if not loop.startswith("/dev/loop"):
-        raise Skip("no loop device to be had here; tests/machine covers the guard with what there is")
+    # Loop devices are the whole machine's; "mount" sets them to free themselves, also when the sandbox dies.
+    sh("mknod -m 660 /dev/loop-control c 10 237; for i in $(seq 0 63); do mknod -m 660 /dev/loop$i b 7 $i; done")
+    if not succeeds("losetup -f"):
+        raise Skip("this kernel has no loop devices")
+    sh(f"mkfs.ext4 -q {IMAGES}/mounted.raw")
     sh(f"mkdir -p /mnt/m && mount -o loop {IMAGES}/mounted.raw /mnt/m")
     try:
         assert not succeeds(f"systemctl start {vm('thief')}"), "a mounted image was handed to a guest"

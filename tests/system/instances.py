@@ -58,7 +58,7 @@ def test_all_frozen_all_restarted():
 
 def test_stop_leaves_only_the_bridge():
     stop("qnet-lab@farm.target")
-    wait_for("the taps to go", lambda: sorted(l["ifname"] for l in json.loads(sh("ip -j link"))) == ["lo", "netbr1"])
+    wait_for("the taps to go", lambda: interfaces() == ["lo", "netbr1"])
     assert not sh("pgrep qemu-system", check=False)
 
 

@@ -254,6 +254,10 @@ def mac_of(name):
     raise AssertionError(f"no tap has an alias for {name}")
 
 
+def interfaces():
+    return sorted(link["ifname"] for link in json.loads(sh("ip -j link")))
+
+
 def foreign_bridge(name="netbr1", net="172.25.1"):
     """A bridge that was there before qnet, with a DHCP server that is not ours, as the seed has it."""
     sh(f"ip link add {name} type bridge forward_delay 0 && ip addr add {net}.1/24 dev {name} && ip link set {name} up")

@@ -25,7 +25,7 @@ def console(name, since):
 
 
 def nothing_left():
-    wait_for("the taps to go", lambda: not [l for l in json.loads(sh("ip -j link")) if l["ifname"] != "lo"])
+    wait_for("the taps to go", lambda: interfaces() == ["lo"])
     assert not sh("pgrep qemu-system", check=False)
 
 

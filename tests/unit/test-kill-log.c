@@ -291,6 +291,26 @@ static void test_touched(void **unused) {
         expect("b", 2);
 }
 
+/* An append that fails on a full disk changes the time of modification and nothing else, as "touch -m" does. */
+static void test_failed_append(void **unused) {
+        begin();
+        shell("for i in $(seq 100); do echo 10.9.0.7 >>%s; done", path);
+        take();
+        clear_acted();
+        tick();
+        shell("touch -m %s", path);
+        take();
+        expect("", 100);
+        shell("printf 10.9. >>%s", path); /* one that came half through */
+        take();
+        tick();
+        shell("touch -m %s", path);
+        take();
+        put(">>0.8\n");
+        take();
+        expect("10.9.0.8", 101);
+}
+
 static void test_rotated(void **unused) {
         begin();
         put(">>a\n");
@@ -581,6 +601,7 @@ int main(void) {
                 cmocka_unit_test(test_append),
                 cmocka_unit_test(test_truncated),
                 cmocka_unit_test(test_touched),
+                cmocka_unit_test(test_failed_append),
                 cmocka_unit_test(test_rotated),
                 cmocka_unit_test(test_deleted),
                 cmocka_unit_test(test_long_and_binary),
