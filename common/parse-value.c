@@ -282,6 +282,9 @@ bool name_is_valid(const char *s) {
 }
 
 bool ifname_is_valid(const char *s) {
+        /* the first two are directories of /proc/sys/net/ipv4/conf, so the kernel refuses them */
+        if (streq(s, "all") || streq(s, "default") || streq(s, "lo"))
+                return false;
         return name_length(s, IF_NAMESIZE - 1) > 0 && s[0] != '.' && s[0] != '-';
 }
 

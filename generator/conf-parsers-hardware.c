@@ -411,7 +411,7 @@ int parse_device(Setting *s, char *value, void *member) {
         if (r < 0)
                 return r;
         n = strcspn(text, ",");
-        if (!isalpha((unsigned char) text[0]) ||
+        if (!isalpha((unsigned char) text[0]) || asks_for_help(text) ||
                         strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") !=
                                         n)
                 return setting_refuse(

@@ -71,10 +71,19 @@ int parse_path(Setting *s, char *value, void *member) {
 #define WORD_BYTES      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 #define WORD_LENGTH_MAX 1024
 
+bool asks_for_help(const char *s) {
+        for (size_t n; *s; s += n + (s[n] == ',')) {
+                n = strcspn(s, ",");
+                if ((n == 4 && startswith(s, "help")) || (n == 1 && *s == '?'))
+                        return true;
+        }
+        return false;
+}
+
 static bool is_of(const char *s, const char *bytes) {
         size_t n = strspn(s, bytes);
 
-        return n > 0 && n <= WORD_LENGTH_MAX && !s[n] && !strchr("-.,=+", s[0]);
+        return n > 0 && !asks_for_help(s) && n <= WORD_LENGTH_MAX && !s[n] && !strchr("-.,=+", s[0]);
 }
 
 static bool word_is_valid(const char *s) {
@@ -90,13 +99,14 @@ static bool architecture_is_valid(const char *s) {
 }
 
 int parse_word(Setting *s, char *value, void *member) {
-        return parse_valid(s, value, word_is_valid, "is not a word of letters, digits, '_', '.' and '-'",
-                        member);
+        return parse_valid(s, value, word_is_valid,
+                        "is not a word of letters, digits, '_', '.' and '-', other than \"help\"", member);
 }
 
 int parse_qemu_options(Setting *s, char *value, void *member) {
         return parse_valid(s, value, options_are_valid,
-                        "is not a word of letters, digits and \"_.-,=+\" that begins with a letter or digit",
+                        "is not a word of letters, digits and \"_.-,=+\" that begins with a letter or digit and "
+                        "asks for no \"help\"",
                         member);
 }
 

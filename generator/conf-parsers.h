@@ -28,6 +28,8 @@ int parse_text(Setting *s, char *value, void *member);        /* char *: printab
 int parse_object_name(Setting *s, char *value, void *member); /* char *: name_is_valid() */
 int parse_interface_name(Setting *s, char *value, void *member);
 int parse_path(Setting *s, char *value, void *member); /* char *: absolute, normalized, printable */
+/* "help", "q35,help", "x,?": QEMU prints a list and exits with success. */
+bool asks_for_help(const char *s);
 int parse_word(Setting *s, char *value, void *member); /* char *: [A-Za-z0-9_.-], begins with no '-' or '.' */
 int parse_qemu_options(Setting *s, char *value, void *member); /* char *: the same with '=', ',' and '+' */
 int parse_architecture(Setting *s, char *value, void *member);

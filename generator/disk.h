@@ -9,7 +9,7 @@
 typedef enum Board { BOARD_OTHER, BOARD_PC, BOARD_Q35 } Board;
 
 static inline bool machine_is_one_of(const char *machine, const char *family) {
-        const char *rest = startswith(machine, family);
+        const char *rest = machine ? startswith(machine, family) : NULL; /* NULL: the VM is broken */
 
         return rest && (!*rest || *rest == '-' || *rest == ',');
 }

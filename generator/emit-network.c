@@ -141,13 +141,14 @@ static void emit_dhcp_lease_max(const Switch *s, UnitWriter *w) {
                 unit_option(w, "--dhcp-lease-max=", format_number(n, number));
 }
 
-/* dnsmasq tells the last field of --dhcp-host by its looks: "ignore", "infinite" and "45m" are words of
+/* dnsmasq tells the last field of --dhcp-host by its looks: "ignore", "infinite", "45m" and addresses are words of
  * its own. A dot at the end makes any of them a host name; it is taken off again. */
-static bool looks_like_lease_time(const char *name) {
+static bool looks_like_something_else(const char *name) {
         size_t digits = strspn(name, "0123456789");
+        IPAddress ip;
 
-        return streq(name, "ignore") || streq(name, "infinite") ||
-               (digits > 0 && (!name[digits] || (strchr("smhdw", name[digits]) && !name[digits + 1])));
+        return parse_ip(name, &ip) >= 0 || streq(name, "ignore") || streq(name, "infinite") ||
+               (digits > 0 && (!name[digits] || (strchr("smhdwSMHDW", name[digits]) && !name[digits + 1])));
 }
 
 static void emit_dhcp_host(const Switch *s, const Member *member, UnitWriter *w) {
@@ -177,7 +178,7 @@ static void emit_dhcp_host(const Switch *s, const Member *member, UnitWriter *w)
         if (!any)
                 return;
         unit_arg_add(w, name);
-        unit_arg_add(w, looks_like_lease_time(name) ? "." : "");
+        unit_arg_add(w, looks_like_something_else(name) ? "." : "");
         unit_arg_end(w);
 }
 

@@ -44,7 +44,7 @@ int alias_parse(const char *text, Alias *ret) {
 
         next = copy;
         r = parse_name(strsep(&next, " "), &alias);
-        while (r >= 0 && next)
+        while (r >= 0 && next && alias.kind == ALIAS_TAP) /* a switch has no guest's MAC */
                 r = parse_word(strsep(&next, " "), &alias);
         if (r < 0)
                 return r;

@@ -141,6 +141,10 @@ static void test_names(void **state) {
         assert_false(ifname_is_valid("abcdefghijklmnop"));
         assert_false(ifname_is_valid(""));
         assert_false(ifname_is_valid("."));
+        assert_false(ifname_is_valid("all"));
+        assert_false(ifname_is_valid("default"));
+        assert_false(ifname_is_valid("lo"));
+        assert_true(ifname_is_valid("lo1"));
         assert_false(ifname_is_valid("a:b"));
         assert_false(ifname_is_valid("a%d"));
         assert_false(ifname_is_valid("--help"));
