@@ -152,8 +152,12 @@ static int set_key(Subject *s, Item *item, const Cursor *c, Origin origin, void 
         };
         int r;
 
+        if (key->rare)
+                base = rare_own(setting.arena, base, key->rare);
+        if (!base)
+                return -ENOMEM;
         if (!*item->value && key->size > 0) {
-                memcpy((char *) base + key->offset, (const char *) key_set_defaults(key->set) + key->offset,
+                memcpy((char *) base + key->offset, (const char *) key_defaults(key) + key->offset,
                                 key->size);
                 r = 0;
         } else

@@ -8,6 +8,7 @@
 
 #include "conf-parsers.h"
 #include "nearest.h"
+#include "rare.h"
 #include "words.h"
 
 #define CPUS_MAX        4096
@@ -61,6 +62,23 @@ static int check_cpus(Setting *s, CPUs *c) {
         return 0;
 }
 
+/* A number alone, which is what VMs say, is nothing of Hardware. */
+static int set_topology(Setting *s, VM *vm, const CPUs *c) {
+        bool said = c->max > 0 || c->sockets > 0 || c->cores > 0 || c->threads > 0;
+        Hardware *h;
+
+        if (!said && vm->hardware == &hardware_defaults)
+                return 0;
+        h = vm_own_hardware(s->arena, vm);
+        if (!h)
+                return -ENOMEM;
+        h->cpus_max = c->max;
+        h->sockets = c->sockets;
+        h->cores = c->cores;
+        h->threads = c->threads;
+        return 0;
+}
+
 int parse_cpus(Setting *s, char *value, void *member) {
         VM *vm = member;
         CPUs c = { 0 };
@@ -85,11 +103,10 @@ int parse_cpus(Setting *s, char *value, void *member) {
                 if (r < 0)
                         return r;
         }
+        r = set_topology(s, vm, &c);
+        if (r < 0)
+                return r;
         vm->cpus = c.n ?: 1;
-        vm->hardware.cpus_max = c.max;
-        vm->hardware.sockets = c.sockets;
-        vm->hardware.cores = c.cores;
-        vm->hardware.threads = c.threads;
         return 0;
 }
 
@@ -167,11 +184,14 @@ int parse_display(Setting *s, char *value, void *member) {
         static const char *const windows[] = { "gtk", "sdl", "curses", "cocoa", "spice-app", "dbus",
                 "egl-headless" };
         VM *vm = member;
+        Hardware *h = vm_own_hardware(s->arena, vm);
         Endpoint e = { .ip.family = AF_UNSPEC };
         char *text, word[16];
         const char *at;
         int kind, r;
 
+        if (!h)
+                return -ENOMEM;
         r = setting_expand(s, *value ? value : (char *) "none", &text);
         if (r < 0)
                 return r;
@@ -189,7 +209,7 @@ int parse_display(Setting *s, char *value, void *member) {
         if (r < 0)
                 return r;
         vm->display = (Display) kind;
-        vm->hardware.display = e;
+        h->display = e;
         return 0;
 }
 

@@ -29,9 +29,14 @@ static const Section sections[] = {
 #define WHOLE(set, key, parse, help) \
         { set, key, parse, 0, 0, help }
 #define VM_ROW(key, member, parse, help) ROW(KEYS_VM, VM, key, member, parse, help)
-/* several members of a VM's hardware */
-#define HARDWARE(key, parse, help) \
-        { KEYS_VM, key, parse, offsetof(VM, hardware), 0, help }
+/* the same in a struct that few objects have, see rare.h */
+#define RARE_ROW(set, rare, type, key, member, parse, help) \
+        { set, key, parse, offsetof(type, member), sizeof(((type *) NULL)->member), help, &(rare) }
+#define RARE_WHOLE(set, rare, key, parse, help) \
+        { set, key, parse, 0, 0, help, &(rare) }
+#define HARDWARE_ROW(key, member, parse, help) \
+        RARE_ROW(KEYS_VM, rare_hardware, Hardware, key, member, parse, help)
+#define HARDWARE(key, parse, help)              RARE_WHOLE(KEYS_VM, rare_hardware, key, parse, help)
 #define INTERFACE_ROW(key, member, parse, help) ROW(KEYS_INTERFACE, Interface, key, member, parse, help)
 #define DISK_ROW(key, member, parse, help)      ROW(KEYS_DISK, Disk, key, member, parse, help)
 #define SERIAL_ROW(key, member, parse, help)    ROW(KEYS_SERIAL, Serial, key, member, parse, help)
@@ -50,10 +55,10 @@ static const Key keys[] = { /* those of a set together */
         VM_ROW("CPU",             cpu,           parse_qemu_options, "QEMU's CPU model, with features"),
         WHOLE(KEYS_VM, "CPUs",                   parse_cpus,         "number of CPUs, or N,sockets=N,cores=N,threads=N,max=N"),
         VM_ROW("Memory",          memory,        parse_memory,       "size of the guest's memory: 512M, 2G"),
-        VM_ROW("MemoryMax",       hardware.memory_max, parse_memory, "up to what more can be plugged in"),
-        VM_ROW("MemorySlots",     hardware.memory_slots, parse_memory_slots, "for so many modules, 8 by default"),
+        HARDWARE_ROW("MemoryMax",   memory_max,      parse_memory,           "up to what more can be plugged in"),
+        HARDWARE_ROW("MemorySlots", memory_slots,    parse_memory_slots,     "for so many modules, 8 by default"),
         HARDWARE("HugePages",                    parse_huge_pages,   "yes, or 2M, 1G: memory in huge pages of the host"),
-        VM_ROW("MemoryShared",    hardware.memory_shared, parse_switch_flag, "memory that other processes can map"),
+        HARDWARE_ROW("MemoryShared", memory_shared,  parse_switch_flag,      "memory that other processes can map"),
         VM_ROW("Accelerator",     accelerator,   parse_accelerator,  "kvm, tcg, or auto: KVM where it can"),
         WHOLE(KEYS_VM, "Firmware",               parse_firmware,     "bios, uefi, or a firmware image; the board's by default"),
         VM_ROW("SecureBoot",      secure_boot,   parse_switch_flag,  "the firmware starts only what Microsoft's keys have signed"),
@@ -66,25 +71,25 @@ static const Key keys[] = { /* those of a set together */
         WHOLE(KEYS_VM, "Image",                  parse_short_image,  "disk image: short for a first [Disk] with Image="),
         WHOLE(KEYS_VM, "Switch",                 parse_short_switch, "switch: short for a first [Interface] with Switch="),
         WHOLE(KEYS_VM, "Bridge",                 parse_short_bridge, "bridge of others: short for a first [Interface] with Bridge="),
-        VM_ROW("DeviceTree",      hardware.device_tree, parse_path,  "device tree that QEMU hands to the kernel"),
+        HARDWARE_ROW("DeviceTree",  device_tree,     parse_path,             "device tree that QEMU hands to the kernel"),
         HARDWARE("Boot",                         parse_boot,         "what to boot from, in order: disk cdrom network floppy; menu"),
         WHOLE(KEYS_VM, "Display",                parse_display,      "none, or vnc, spice: on a socket, or vnc:IP:DISPLAY, spice:IP:PORT"),
-        VM_ROW("VGA",             hardware.vga,  parse_word,         "std, virtio, qxl, cirrus, vmware, none, or a device"),
+        HARDWARE_ROW("VGA",         vga,             parse_word,             "std, virtio, qxl, cirrus, vmware, none, or a device"),
         HARDWARE("ScreenSize",                   parse_screen_size,  "what the screen has at first: 1280x800"),
-        VM_ROW("Keyboard",        hardware.keyboard, parse_keyboard, "layout of the viewer's keyboard: de, fr, en-us"),
-        VM_ROW("Clock",           hardware.clock, parse_clock,       "of the hardware: utc, localtime, or a date to start from"),
-        VM_ROW("UUID",            hardware.uuid, parse_uuid,         "the machine's UUID"),
+        HARDWARE_ROW("Keyboard",    keyboard,        parse_keyboard,         "layout of the viewer's keyboard: de, fr, en-us"),
+        HARDWARE_ROW("Clock",       clock,           parse_clock,            "of the hardware: utc, localtime, or a date to start from"),
+        HARDWARE_ROW("UUID",        uuid,            parse_uuid,             "the machine's UUID"),
         HARDWARE("SMBIOS",                       parse_smbios,       "fields of DMI tables, type=N,key=value; an empty one resets"),
-        VM_ROW("RNG",             hardware.rng,  parse_switch_flag,  "random numbers of the host for the guest"),
-        VM_ROW("Balloon",         hardware.balloon, parse_switch_flag, "free memory of the guest goes back to the host"),
-        VM_ROW("Watchdog",        hardware.watchdog, parse_watchdog, "yes, or a watchdog of QEMU's"),
-        VM_ROW("WatchdogAction",  hardware.watchdog_action, parse_watchdog_action, "when it bites: reset, shutdown, poweroff, pause, ..."),
-        VM_ROW("Panic",           hardware.panic, parse_switch_flag, "the guest's kernel can say that it panics"),
-        VM_ROW("PanicAction",     hardware.panic_action, parse_panic_action, "what then: exit-failure, shutdown, pause, none"),
-        VM_ROW("GuestAgent",      hardware.guest_agent, parse_switch_flag, "a channel to QEMU's guest agent"),
+        HARDWARE_ROW("RNG",         rng,             parse_switch_flag,      "random numbers of the host for the guest"),
+        HARDWARE_ROW("Balloon",     balloon,         parse_switch_flag,      "free memory of the guest goes back to the host"),
+        HARDWARE_ROW("Watchdog",    watchdog,        parse_watchdog,         "yes, or a watchdog of QEMU's"),
+        HARDWARE_ROW("WatchdogAction", watchdog_action, parse_watchdog_action,  "when it bites: reset, shutdown, poweroff, pause, ..."),
+        HARDWARE_ROW("Panic",       panic,           parse_switch_flag,      "the guest's kernel can say that it panics"),
+        HARDWARE_ROW("PanicAction", panic_action,    parse_panic_action,     "what then: exit-failure, shutdown, pause, none"),
+        HARDWARE_ROW("GuestAgent",  guest_agent,     parse_switch_flag,      "a channel to QEMU's guest agent"),
         HARDWARE("GDB",                          parse_gdb,          "yes, or IP:PORT: a stub for GDB"),
-        VM_ROW("StartPaused",     hardware.start_paused, parse_switch_flag, "the guest waits for GDB or the monitor"),
-        VM_ROW("Replay",          hardware.replay, parse_replay,     "record a run, or replay it"),
+        HARDWARE_ROW("StartPaused", start_paused,    parse_switch_flag,      "the guest waits for GDB or the monitor"),
+        HARDWARE_ROW("Replay",      replay,          parse_replay,           "record a run, or replay it"),
         HARDWARE("Device",                       parse_device,       "more devices of QEMU's, with properties; an empty one resets"),
         WHOLE(KEYS_VM, "ExtraArgs",              parse_extra_args,   "more arguments of QEMU, quoted words; an empty one resets"),
         VM_ROW("Ready",           ready,         parse_ready,        "when starting is done: running, or address"),
@@ -139,7 +144,10 @@ static const Key keys[] = { /* those of a set together */
 /* clang-format on */
 
 static const VM vm_defaults = {
-        .cpus = 1, .ready_timeout = 90 * USEC_PER_SEC, .stop_timeout = 90 * USEC_PER_SEC
+        .cpus = 1,
+        .ready_timeout = 90 * USEC_PER_SEC,
+        .stop_timeout = 90 * USEC_PER_SEC,
+        .hardware = &hardware_defaults,
 };
 static const Interface interface_defaults = { .mac_policy = MAC_DERIVED };
 static const Disk disk_defaults = { .mode = DISK_MODE_UNSET };
@@ -170,6 +178,10 @@ const void *key_set_defaults(KeySet set) {
 
 size_t key_set_size(KeySet set) {
         return key_sets[set].size;
+}
+
+const void *key_defaults(const Key *key) {
+        return key->rare ? key->rare->defaults : key_set_defaults(key->set);
 }
 
 const Section *section_find(const char *name) {

@@ -6,7 +6,7 @@
  * member of a struct in model.h), a new kind of value a parser in conf-parsers.h. Silent; no I/O but --keys. */
 
 #include "conf-parsers.h"
-#include "model.h"
+#include "rare.h"
 
 /* What [Kind NAME] opens. */
 typedef enum Kind {
@@ -50,9 +50,10 @@ typedef struct Key {
         KeySet set;
         const char *name;
         KeyParser parse;
-        size_t offset; /* of what it fills, in the struct of the set */
+        size_t offset; /* of what it fills, in the struct that it is in */
         size_t size;   /* of that; an empty value puts the default back. 0: the parser sees to it */
         const char *help;
+        const Rare *rare; /* the struct is that of these; NULL: the object or part itself */
 } Key;
 
 const Section *section_find(const char *name); /* NULL when unknown */
@@ -66,6 +67,8 @@ const Section *passthrough_section(const char *name); /* asserts that it is one 
 /* The object or part as it is before any key: what an empty value goes back to. */
 const void *key_set_defaults(KeySet set);
 size_t key_set_size(KeySet set);
+/* What an empty value of the key copies, at key->offset. */
+const void *key_defaults(const Key *key);
 
 /* Where a key was said last, or fallback. The key must be of the set. */
 Origin said_at(const Said *said, Origin fallback, KeySet set, const char *key);

@@ -188,7 +188,7 @@ static void emit_replayed(const Disk *d, UnitWriter *w) {
 static void emit_one(const VM *vm, const Disk *d, UnitWriter *w) {
         const Bus *bus = find_bus(vm, d);
         unsigned before = disks_before(vm, d);
-        bool board = bus && !bus->device, replayed = vm->hardware.replay != REPLAY_NONE;
+        bool board = bus && !bus->device, replayed = vm->hardware->replay != REPLAY_NONE;
 
         option_begin(w, "-drive", "if=");
         unit_arg_add(w, board ? bus->name : "none");

@@ -37,7 +37,7 @@ static void add_ip(const Endpoint *e, bool brackets, UnitWriter *w) {
 /* ---- processors and memory ---- */
 
 void emit_cpus(const VM *vm, UnitWriter *w) {
-        const Hardware *h = &vm->hardware;
+        const Hardware *h = vm->hardware;
         char number[NUMBER_STRING_SIZE];
 
         option_begin(w, "-smp", format_number(vm->cpus, number));
@@ -62,11 +62,11 @@ static void add_size(uint64_t bytes, UnitWriter *w) {
 }
 
 bool has_memory_backend(const VM *vm) {
-        return vm->hardware.huge_pages || vm->hardware.memory_shared || shares_memory(vm);
+        return vm->hardware->huge_pages || vm->hardware->memory_shared || shares_memory(vm);
 }
 
 void emit_memory(const VM *vm, UnitWriter *w) {
-        const Hardware *h = &vm->hardware;
+        const Hardware *h = vm->hardware;
 
         if (vm->memory == 0)
                 return; /* a board with a fixed size */
@@ -98,7 +98,7 @@ void emit_memory(const VM *vm, UnitWriter *w) {
 /* ---- display ---- */
 
 static void emit_vnc(const VM *vm, UnitWriter *w) {
-        const Endpoint *e = &vm->hardware.display;
+        const Endpoint *e = &vm->hardware->display;
         char number[NUMBER_STRING_SIZE];
 
         if (on_socket(e)) {
@@ -115,7 +115,7 @@ static void emit_vnc(const VM *vm, UnitWriter *w) {
 }
 
 static void emit_spice(const VM *vm, UnitWriter *w) {
-        const Endpoint *e = &vm->hardware.display;
+        const Endpoint *e = &vm->hardware->display;
 
         option_begin(w, "-spice", "disable-ticketing=on");
         unit_arg_add(w, ",addr=");
@@ -153,7 +153,7 @@ static bool has_virtio_vga(const VM *vm) {
 }
 
 static void emit_vga(const VM *vm, UnitWriter *w) {
-        const Hardware *h = &vm->hardware;
+        const Hardware *h = vm->hardware;
         char number[NUMBER_STRING_SIZE];
 
         if (!h->vga) {
@@ -184,7 +184,7 @@ static void emit_vga(const VM *vm, UnitWriter *w) {
 static void emit_input(const VM *vm, UnitWriter *w) {
         bool ps2 = is_x86(vm) || starts_with_word(vm->machine, "malta");
 
-        if (!vm->hardware.vga || starts_with_word(vm->machine, "isapc"))
+        if (!vm->hardware->vga || starts_with_word(vm->machine, "isapc"))
                 return;
         if (!streq(virtio_transport(vm), "pci")) {
                 option_begin_virtio(vm, "keyboard", w);
@@ -201,7 +201,7 @@ static void emit_input(const VM *vm, UnitWriter *w) {
 
 /* Ports that programs in the guest talk through: of virtio-serial, which both of them share. */
 static void emit_channels(const VM *vm, UnitWriter *w) {
-        bool spice = vm->display == DISPLAY_SPICE && vm->hardware.vga, agent = vm->hardware.guest_agent;
+        bool spice = vm->display == DISPLAY_SPICE && vm->hardware->vga, agent = vm->hardware->guest_agent;
 
         if (!spice && !agent)
                 return;
@@ -229,15 +229,15 @@ void emit_display(const VM *vm, UnitWriter *w) {
                 emit_spice(vm, w);
         emit_vga(vm, w);
         emit_input(vm, w);
-        if (vm->hardware.keyboard)
-                option(w, "-k", vm->hardware.keyboard);
+        if (vm->hardware->keyboard)
+                option(w, "-k", vm->hardware->keyboard);
         emit_channels(vm, w);
 }
 
 /* ---- what the firmware and the kernel see ---- */
 
 void emit_platform(const VM *vm, UnitWriter *w) {
-        const Hardware *h = &vm->hardware;
+        const Hardware *h = vm->hardware;
 
         if (h->boot_order || h->boot_menu) {
                 unit_option(w, "-boot");
@@ -266,7 +266,7 @@ void emit_platform(const VM *vm, UnitWriter *w) {
 /* ---- small devices ---- */
 
 static void emit_actions(const VM *vm, UnitWriter *w) {
-        const Hardware *h = &vm->hardware;
+        const Hardware *h = vm->hardware;
 
         /* by default QEMU would end as if the guest had powered off, and the unit not be failed */
         if (h->panic) {
@@ -280,7 +280,7 @@ static void emit_actions(const VM *vm, UnitWriter *w) {
 }
 
 void emit_small_devices(const VM *vm, UnitWriter *w) {
-        const Hardware *h = &vm->hardware;
+        const Hardware *h = vm->hardware;
 
         if (h->rng) {
                 option(w, "-object", "rng-builtin,id=rng");
@@ -305,7 +305,7 @@ void emit_small_devices(const VM *vm, UnitWriter *w) {
 /* ---- debugging ---- */
 
 static void emit_gdb(const VM *vm, UnitWriter *w) {
-        const Endpoint *e = &vm->hardware.gdb_at;
+        const Endpoint *e = &vm->hardware->gdb_at;
 
         option_begin(w, "-chardev", "socket,id=gdb,server=on,wait=off");
         if (on_socket(e)) {
@@ -322,7 +322,7 @@ static void emit_gdb(const VM *vm, UnitWriter *w) {
 }
 
 void emit_debugging(const VM *vm, UnitWriter *w) {
-        const Hardware *h = &vm->hardware;
+        const Hardware *h = vm->hardware;
 
         if (h->gdb)
                 emit_gdb(vm, w);
@@ -349,8 +349,8 @@ static void allow_listening(const Endpoint *e, UnitWriter *w) {
 }
 
 void emit_hardware_settings(const VM *vm, UnitWriter *w) {
-        allow_listening(&vm->hardware.display, w);
-        allow_listening(&vm->hardware.gdb_at, w);
+        allow_listening(&vm->hardware->display, w);
+        allow_listening(&vm->hardware->gdb_at, w);
 }
 
 static void begin_check(const char *what, UnitWriter *w) {
@@ -360,7 +360,7 @@ static void begin_check(const char *what, UnitWriter *w) {
 
 /* What only the host can tell, and QEMU or systemd would tell in words that do not help. */
 void emit_checks(const VM *vm, UnitWriter *w) {
-        const Hardware *h = &vm->hardware;
+        const Hardware *h = vm->hardware;
         char number[NUMBER_STRING_SIZE];
 
         if (h->package) {

@@ -166,7 +166,7 @@ static void emit_nic(const VM *vm, const Interface *i, UnitWriter *w) {
                 option_end(w);
         } else
                 emit_plugged_nic(vm, i, w);
-        if (vm->hardware.replay != REPLAY_NONE)
+        if (vm->hardware->replay != REPLAY_NONE)
                 emit_replay_filter(i, w);
 }
 

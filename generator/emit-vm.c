@@ -60,8 +60,8 @@ static void emit_dependencies(const VM *vm, UnitWriter *w) {
                 unit_word(w, "RequiresMountsFor", vm->kernel, NULL);
         if (vm->initrd)
                 unit_word(w, "RequiresMountsFor", vm->initrd, NULL);
-        if (vm->hardware.device_tree)
-                unit_word(w, "RequiresMountsFor", vm->hardware.device_tree, NULL);
+        if (vm->hardware->device_tree)
+                unit_word(w, "RequiresMountsFor", vm->hardware->device_tree, NULL);
         emit_disk_dependencies(vm, w);
         emit_share_dependencies(vm, w);
         emit_firmware_dependencies(vm, w);
@@ -126,7 +126,7 @@ static void emit_ready(const VM *vm, UnitWriter *w) {
         unit_arg(w, "wait");
         unit_arg(w, RUN_DIR, vm->name, "/qnet.qmp");
         unit_arg(w, "--timeout=", format_span(vm->ready_timeout, span));
-        if (vm->hardware.start_paused)
+        if (vm->hardware->start_paused)
                 unit_arg(w, "--paused");
         unit_exec_end(w);
         if (vm->ready != READY_ADDRESS || vm->n_interfaces == 0)

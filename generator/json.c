@@ -283,7 +283,7 @@ static json_t *vm_object(Builder *b, const VM *vm) {
         put(b, j, "ready", text(ready_to_string(vm->ready)));
         put(b, j, "readyTimeoutUSec", span(vm->ready_timeout));
         put(b, j, "stopTimeoutUSec", span(vm->stop_timeout));
-        put(b, j, "hardware", hardware(b, &vm->hardware));
+        put(b, j, "hardware", hardware(b, vm->hardware));
         put_parts(b, j, vm);
         put(b, j, "passthrough", passthrough(b, &vm->passthrough));
         return j;

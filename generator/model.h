@@ -237,7 +237,7 @@ typedef struct Endpoint {
         unsigned port;
 } Endpoint;
 
-/* What of a VM's hardware most VMs do not say: all of it is zero then, and nothing is emitted. */
+/* What of a VM's hardware most VMs do not say: nothing of it is emitted then. */
 typedef struct Hardware {
         unsigned cpus_max, sockets, cores, threads; /* 0: QEMU's choice */
 
@@ -333,7 +333,7 @@ struct VM {
         Ready ready;
         usec_t ready_timeout; /* microseconds */
         usec_t stop_timeout;  /* until a guest that ignores the power-down is stopped by signal */
-        Hardware hardware;
+        const Hardware *hardware; /* rare.h */
 
         Interface *interfaces;
         size_t n_interfaces;

@@ -5,6 +5,7 @@
 #include "arena.h"
 #include "conf-table.h"
 #include "problem.h"
+#include "rare.h"
 #include "validate.h"
 
 #define DEFAULT_MEMORY_SLOTS 8
@@ -48,6 +49,27 @@ static const char *package_of(const char *architecture) {
         return NULL;
 }
 
+static int validate_architecture(Model *m, VM *vm) {
+        const char *package;
+        Hardware *h;
+
+        if (streq(vm->architecture, HOST_ARCHITECTURE))
+                return 0;
+        package = package_of(vm->architecture);
+        if (!package)
+                return hardware_problem(m, vm, "Architecture",
+                                "Architecture=%s is none of QEMU's; x86_64, aarch64, arm, riscv64, mips and "
+                                "others are",
+                                vm->architecture);
+        if (streq(package, package_of(HOST_ARCHITECTURE) ?: ""))
+                return 0;
+        h = vm_own_hardware(m->arena, vm);
+        if (!h)
+                return -ENOMEM;
+        h->package = package;
+        return 0;
+}
+
 static bool has_kvm(const VM *vm) {
         return streq(vm->architecture, HOST_ARCHITECTURE) ||
                (streq(HOST_ARCHITECTURE, "x86_64") && is_x86(vm)) ||
@@ -59,22 +81,9 @@ static bool cpu_is_host(const VM *vm) {
 }
 
 static int validate_accelerator(Model *m, VM *vm) {
-        Hardware *h = &vm->hardware;
         const char *key = "Accelerator";
 
-        if (streq(vm->architecture, HOST_ARCHITECTURE))
-                h->package = NULL;
-        else {
-                h->package = package_of(vm->architecture);
-                if (!h->package)
-                        return hardware_problem(m, vm, "Architecture",
-                                        "Architecture=%s is none of QEMU's; x86_64, aarch64, arm, riscv64, mips and "
-                                        "others are",
-                                        vm->architecture);
-                if (streq(h->package, package_of(HOST_ARCHITECTURE) ?: ""))
-                        h->package = NULL;
-        }
-        if (h->replay != REPLAY_NONE) {
+        if (vm->hardware->replay != REPLAY_NONE) {
                 if (vm->accelerator == ACCELERATOR_KVM)
                         return hardware_problem(
                                         m, vm, "Replay", "Replay= needs Accelerator=tcg: KVM cannot record");
@@ -96,8 +105,17 @@ static int validate_accelerator(Model *m, VM *vm) {
 
 /* ---- memory ---- */
 
+static int set_memory_slots(Model *m, VM *vm, unsigned n) {
+        Hardware *h = vm_own_hardware(m->arena, vm);
+
+        if (!h)
+                return -ENOMEM;
+        h->memory_slots = n;
+        return 0;
+}
+
 static int validate_memory(Model *m, VM *vm) {
-        Hardware *h = &vm->hardware;
+        const Hardware *h = vm->hardware;
         const char *key = h->memory_max > 0 ? "MemoryMax" : h->huge_pages ? "HugePages" : "MemoryShared";
 
         if (h->memory_slots > 0 && h->memory_max == 0)
@@ -112,7 +130,7 @@ static int validate_memory(Model *m, VM *vm) {
                 return hardware_problem(m, vm, "HugePages",
                                 "Memory= is not a multiple of the size that HugePages= says");
         if (h->memory_max > 0 && h->memory_slots == 0)
-                h->memory_slots = DEFAULT_MEMORY_SLOTS;
+                return set_memory_slots(m, vm, DEFAULT_MEMORY_SLOTS);
         return 0;
 }
 
@@ -133,9 +151,9 @@ static int validate_screen_size(Model *m, VM *vm) {
         static const char *const sizable[] = { "std", "VGA", "virtio", "virtio-vga", "virtio-gpu-pci", "qxl",
                 "qxl-vga", "bochs-display" };
         static const char *const open_firmware[] = { "ppc", "ppc64", "sparc", "sparc64", "m68k" };
-        const char *vga = vm->hardware.vga;
+        const char *vga = vm->hardware->vga;
 
-        if (vm->hardware.width == 0)
+        if (vm->hardware->width == 0)
                 return 0;
         for (size_t i = 0; vga && i < ELEMENTSOF(sizable); i++)
                 if (streq(vga, sizable[i]))
@@ -150,12 +168,18 @@ static int validate_screen_size(Model *m, VM *vm) {
 }
 
 static int validate_display(Model *m, VM *vm) {
-        Hardware *h = &vm->hardware;
+        const char *vga = vm->hardware->vga;
 
-        if (!h->vga && vm->display != DISPLAY_NONE)
-                h->vga = (char *) default_vga(vm);
-        if (h->vga && streq(h->vga, "none"))
-                h->vga = NULL;
+        if (!vga && vm->display != DISPLAY_NONE)
+                vga = default_vga(vm);
+        if (vga && streq(vga, "none"))
+                vga = NULL;
+        if (vga != vm->hardware->vga) {
+                Hardware *h = vm_own_hardware(m->arena, vm);
+                if (!h)
+                        return -ENOMEM;
+                h->vga = (char *) vga;
+        }
         return validate_screen_size(m, vm);
 }
 
@@ -163,10 +187,13 @@ static int validate_display(Model *m, VM *vm) {
 
 /* Boards that no other than those of the table have are taken to have PCI: QEMU tells what they have not. */
 static int validate_watchdog(Model *m, VM *vm) {
-        Hardware *h = &vm->hardware;
+        Hardware *h;
 
-        if (!h->watchdog || !streq(h->watchdog, "yes"))
+        if (!vm->hardware->watchdog || !streq(vm->hardware->watchdog, "yes"))
                 return 0;
+        h = vm_own_hardware(m->arena, vm);
+        if (!h)
+                return -ENOMEM;
         h->watchdog = NULL;
         if (streq(vm->architecture, "s390x"))
                 h->watchdog = (char *) "diag288";
@@ -198,7 +225,7 @@ static int validate_replayed(Model *m, VM *vm, const Disk *d) {
 }
 
 static int validate_debugging(Model *m, VM *vm) {
-        const Hardware *h = &vm->hardware;
+        const Hardware *h = vm->hardware;
         int r = 0;
 
         if (h->start_paused && vm->ready == READY_ADDRESS)
@@ -210,8 +237,8 @@ static int validate_debugging(Model *m, VM *vm) {
 }
 
 int validate_hardware(Model *m, VM *vm) {
-        static int (*const steps[])(Model *, VM *) = { validate_accelerator, validate_memory,
-                validate_display, validate_watchdog, validate_debugging };
+        static int (*const steps[])(Model *, VM *) = { validate_architecture, validate_accelerator,
+                validate_memory, validate_display, validate_watchdog, validate_debugging };
         int r = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(steps) && r >= 0; i++)

@@ -273,7 +273,7 @@ static int check_ports(Model *m) {
 
         for (size_t v = 0; v < m->n_vms && r >= 0; v++) {
                 VM *vm = m->vms[v];
-                const Hardware *h = &vm->hardware;
+                const Hardware *h = vm->hardware;
 
                 if (h->display.port > 0)
                         r = claim_port(&c, vm, &h->display, ROLE_OWNER,
@@ -297,9 +297,9 @@ static int check_uuids(Model *m) {
         for (size_t v = 0; v < m->n_vms && r >= 0; v++) {
                 VM *vm = m->vms[v];
 
-                if (vm->hardware.uuid)
+                if (vm->hardware->uuid)
                         r = add_claim(&c, (Claim){
-                                                          .name = vm->hardware.uuid,
+                                                          .name = vm->hardware->uuid,
                                                           .vm = vm,
                                                           .origin = said_at(&vm->said, vm->origin, KEYS_VM, "UUID"),
                                           });

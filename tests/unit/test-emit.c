@@ -4,6 +4,7 @@
  * for. Whole units are compared there. */
 
 #include "emit.h"
+#include "rare.h"
 #include "test.h"
 
 typedef struct Lan {
@@ -39,7 +40,8 @@ static void lan_begin(Lan *l) {
                                 .cpus = 1,
                                 .memory = 256 << 20,
                                 .ready_timeout = 90 * USEC_PER_SEC,
-                                .stop_timeout = 30 * USEC_PER_SEC },
+                                .stop_timeout = 30 * USEC_PER_SEC,
+                                .hardware = &hardware_defaults },
                 .model = { .n_vms = 1, .n_switches = 1, .reaper = { .hold_off = 10 * USEC_PER_SEC } },
         };
         l->interface.network = &l->network;

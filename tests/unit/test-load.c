@@ -17,6 +17,8 @@ static void describe(FILE *f, const VM *vm) {
                 fprintf(f, " kernel=%s", vm->kernel);
         if (vm->kernel_command_line)
                 fprintf(f, " append=%s", vm->kernel_command_line);
+        if (vm->hardware != &hardware_defaults)
+                fprintf(f, " hardware=%u/%s", vm->hardware->cpus_max, vm->hardware->vga ?: "?");
         for (size_t i = 0; i < vm->n_interfaces; i++) {
                 const Interface *n = vm->interfaces + i;
                 fprintf(f, " if=%s/%s", n->switch_name ?: n->bridge ?: "?", n->tap);
@@ -156,6 +158,17 @@ static void test_system_problems(void **state) {
                         "b /etc/qnet/test.conf:2: Memory=lots is not a size, such as 512M or 2G\n",
                         1, 0, __FILE__, __LINE__);
         check_problems("[System unused]\nMemory=lots\n", "", 1, 0, __FILE__, __LINE__);
+}
+
+/* Keys of Hardware: a copy for each VM that says one, and for no other. */
+static void test_rare(void **state) {
+        vms_one("[VM a]\nCPUs=2\n[VM b]\nDescription=b\n", "a " M512 " cpus=2\nb " M512 "\n");
+        vms_one("[System s]\nVGA=std\n[VM a]\nSystem=s\nCPUs=2,max=4\n[VM b]\nSystem=s\nVGA=qxl\n[VM c]\n",
+                        "a " M512 " cpus=2 hardware=4/std\nb " M512 " hardware=0/qxl\nc " M512 "\n");
+        vms_one("[VM a]\nCPUs=2,max=4\nCPUs=3\n", "a " M512 " cpus=3 hardware=0/?\n");
+        vms_one("[VM a]\nVGA=std\nVGA=\nCPUs=1,max=2\nCPUs=\n", "a " M512 " hardware=0/?\n");
+        vms_one("[VM w]\nInstances=2\nVGA=%i\n",
+                        "w1 " M512 " hardware=0/w1\nw2 " M512 " hardware=0/w2\n");
 }
 
 static void test_instances(void **state) {
@@ -309,6 +322,7 @@ int main(void) {
                 cmocka_unit_test(test_parts),
                 cmocka_unit_test(test_systems),
                 cmocka_unit_test(test_system_problems),
+                cmocka_unit_test(test_rare),
                 cmocka_unit_test(test_instances),
                 cmocka_unit_test(test_overrides),
                 cmocka_unit_test(test_attribution),

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "rare.h"
+
+/* a struct in all objects of a type, by the member that points to it */
+#define RARE(type, member, all)                                                              \
+        {                                                                                    \
+                .pointer = offsetof(type, member), .size = sizeof(*((type *) NULL)->member), \
+                .defaults = (1 ? &(all) : ((type *) NULL)->member) /* of the same type */    \
+        }
+
+const Hardware hardware_defaults;
+const Rare rare_hardware = RARE(VM, hardware, hardware_defaults);
+
+void *rare_own(Arena *a, void *object, const Rare *rare) {
+        void **pointer = (void **) (void *) ((char *) object + rare->pointer);
+        void *own;
+
+        assert(*pointer);
+        if (*pointer != rare->defaults)
+                return *pointer;
+        own = arena_alloc(a, rare->size);
+        if (!own)
+                return NULL;
+        return *pointer = memcpy(own, rare->defaults, rare->size);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What few objects say stands in a struct apart, so that the many that do not say it stay small: the object, or the
+ * part of one, has a pointer to const there, never NULL, which is to defaults that all share until the first key of
+ * the struct is set, or validate derives something in it. Who reads follows the pointer; who writes asks for the
+ * object's own copy first, and the compiler sees to it.
+ *
+ * Another such struct is, for a Switch's Tunnel say: a member "const Tunnel *tunnel" in model.h; here and in rare.c its
+ * defaults, its Rare and, if others than the table's rows write to it, a function like vm_own_hardware(); the pointer to
+ * the defaults among those of the Switch in conf-table.c; and rows with RARE_ROW() there. */
+
+#include "arena.h"
+#include "model.h"
+
+typedef struct Rare {
+        size_t pointer;       /* where in the object the pointer is */
+        size_t size;          /* of the struct */
+        const void *defaults; /* that all share */
+} Rare;
+
+extern const Hardware hardware_defaults;
+extern const Rare rare_hardware;
+
+/* The struct as the object's own, to write to; NULL when out of memory. */
+void *rare_own(Arena *a, void *object, const Rare *rare);
+
+static inline Hardware *vm_own_hardware(Arena *a, VM *vm) {
+        return rare_own(a, vm, &rare_hardware);
+}
