@@ -242,6 +242,23 @@ static bool parse_range(const char *text, IPAddress *first, IPAddress *last) {
                memcmp(first->bytes, last->bytes, ip_size(first->family)) <= 0;
 }
 
+/* What dnsmasq takes: it makes less than two minutes two, and counts in 32 bits, of which the last number is its
+ * "infinite". */
+int parse_dhcp_lease(Setting *s, char *value, void *member) {
+        usec_t lease;
+        int r;
+
+        r = parse_time_span(s, value, &lease);
+        if (r < 0)
+                return r;
+        if (lease < 120 * USEC_PER_SEC)
+                return setting_refuse(s, "is less than 2 minutes, the shortest lease of dnsmasq's");
+        if (lease != USEC_INFINITY && lease / USEC_PER_SEC >= UINT32_MAX)
+                return setting_refuse(s, "is more than 136 years, the longest lease of dnsmasq's; say infinity");
+        *(usec_t *) member = lease;
+        return 0;
+}
+
 int parse_dhcp(Setting *s, char *value, void *member) {
         Switch *w = member;
         IPAddress first, last;

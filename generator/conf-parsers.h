@@ -84,6 +84,7 @@ int parse_mac_address(Setting *s, char *value, void *member);
 int parse_guest_addresses(Setting *s, char *value, void *member);
 int parse_switch_addresses(Setting *s, char *value, void *member);
 int parse_dhcp(Setting *s, char *value, void *member);
+int parse_dhcp_lease(Setting *s, char *value, void *member); /* usec_t */
 
 /* conf-parsers-disk.c; format, size, boot index and backing are of the Disk itself */
 int parse_disk_mode(Setting *s, char *value, void *member);

@@ -130,7 +130,7 @@ static const Key keys[] = { /* those of a set together */
 
         WHOLE(KEYS_SWITCH, "Address",            parse_switch_addresses, "addresses of the host on it, with prefix; an empty one resets"),
         WHOLE(KEYS_SWITCH, "DHCP",               parse_dhcp,         "yes, or FIRST-LAST: addresses for the guests"),
-        SWITCH_ROW("DHCPLeaseSec", dhcp_lease,   parse_time_span,    "how long a lease lasts, 1 h by default"),
+        SWITCH_ROW("DHCPLeaseSec", dhcp_lease,   parse_dhcp_lease,   "how long a lease lasts, 1 h by default"),
         SWITCH_ROW("MTU",         mtu,           parse_mtu,          "largest packet; the kernel's by default"),
         SWITCH_ROW("Lab",         lab_name,      parse_object_name,  "the lab it is started and stopped with"),
         SWITCH_ROW("Autostart",   autostart,     parse_switch_flag,  "made at boot, and kept without any VM"),

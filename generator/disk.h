@@ -9,7 +9,7 @@
 typedef enum Board { BOARD_OTHER, BOARD_PC, BOARD_Q35 } Board;
 
 static inline bool machine_is_one_of(const char *machine, const char *family) {
-        const char *rest = machine ? startswith(machine, family) : NULL; /* NULL: the VM is broken */
+        const char *rest = startswith(machine, family);
 
         return rest && (!*rest || *rest == '-' || *rest == ',');
 }
@@ -35,6 +35,10 @@ static inline bool disk_has_overlay(const Disk *d) {
         return d->mode == DISK_OVERLAY || (d->mode == DISK_EPHEMERAL && (d->size > 0 || d->size_auto));
 }
 
+/* Not all that is below /dev is a device: file systems are mounted there, by systemd itself (systemd.mount(5)). */
 static inline bool path_is_device(const char *path) {
-        return startswith(path, "/dev/") != NULL;
+        const char *name = startswith(path, "/dev/");
+
+        return name && !startswith(name, "shm/") && !startswith(name, "hugepages/") &&
+               !startswith(name, "mqueue/");
 }

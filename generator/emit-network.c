@@ -105,12 +105,15 @@ static bool same_network(const IPAddress *a, const IPAddress *b, unsigned prefix
         return bits == 0 || ((a->bytes[bytes] ^ b->bytes[bytes]) >> (8 - bits)) == 0;
 }
 
-/* The switch's own address in whose network a is, or NULL. */
+/* The switch's own address in whose network a is, the smallest of them, or NULL. */
 static const IPAddress *network_of(const Switch *s, const IPAddress *a) {
+        const IPAddress *own = NULL;
+
         for (size_t i = 0; i < s->n_addresses; i++)
-                if (same_network(&s->addresses[i], a, s->addresses[i].prefix))
-                        return &s->addresses[i];
-        return NULL;
+                if (same_network(&s->addresses[i], a, s->addresses[i].prefix) &&
+                                (!own || s->addresses[i].prefix > own->prefix))
+                        own = &s->addresses[i];
+        return own;
 }
 
 static void emit_dhcp_range(const Switch *s, UnitWriter *w) {

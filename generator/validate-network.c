@@ -7,6 +7,8 @@
 #include "problem.h"
 #include "validate.h"
 
+#define IPV6_PREFIX_MIN 64 /* of a subnet that dnsmasq gives addresses of */
+
 static uint32_t to_number(const IPAddress *ip) {
         uint32_t v;
 
@@ -85,16 +87,34 @@ static bool in_range(const IPAddress *ip, const IPAddress *first, const IPAddres
                memcmp(ip->bytes, last->bytes, ip_size(ip->family)) <= 0;
 }
 
+/* The smallest subnet of the switch with both ends of the range, neither its own nor its broadcast address. */
+static const IPAddress *subnet_of_range(const Switch *w) {
+        const IPAddress *net = NULL;
+
+        for (size_t i = 0; i < w->n_addresses; i++) {
+                const IPAddress *a = w->addresses + i;
+
+                if (in_subnet(&w->dhcp_first, a) && in_subnet(&w->dhcp_last, a) &&
+                                !is_subnet_end(&w->dhcp_first, a) && !is_subnet_end(&w->dhcp_last, a) &&
+                                (!net || a->prefix > net->prefix))
+                        net = a;
+        }
+        return net;
+}
+
 static int check_range(Model *m, Switch *w, Origin origin) {
-        const IPAddress *net = subnet_of(w, &w->dhcp_first);
+        const IPAddress *net = subnet_of_range(w);
         char first[IP_STRING_SIZE], last[IP_STRING_SIZE], host[IP_STRING_SIZE];
 
         format_ip(&w->dhcp_first, first);
         format_ip(&w->dhcp_last, last);
-        if (!net || !in_subnet(&w->dhcp_last, net) || is_subnet_end(&w->dhcp_first, net) ||
-                        is_subnet_end(&w->dhcp_last, net))
+        if (!net)
                 return switch_problem(m, w, origin,
                                 "DHCP=%s-%s does not lie within the subnet of an Address=", first, last);
+        if (net->family == AF_INET6 && net->prefix < IPV6_PREFIX_MIN)
+                return switch_problem(m, w, origin,
+                                "DHCP=%s-%s is in %s, and dnsmasq needs a prefix of 64 or longer", first, last,
+                                format_ip_prefix(net, host));
         for (size_t i = 0; i < w->n_addresses; i++)
                 if (in_range(w->addresses + i, &w->dhcp_first, &w->dhcp_last))
                         return switch_problem(m, w, origin, "DHCP=%s-%s contains the host's own address %s",

@@ -148,7 +148,7 @@ static int claim_addresses(
 
         for (size_t i = 0; i < n && r >= 0; i++)
                 r = add_claim(c, (Claim){ .ip = ips + i,
-                                                 .segment = segment,
+                                                 .segment = w && ip_is_link_local(ips + i) ? w->bridge : segment,
                                                  .vm = vm,
                                                  .network = w,
                                                  .origin = o });

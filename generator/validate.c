@@ -107,7 +107,8 @@ static int validate_vm(Model *m, VM *vm) {
                 r = validate_firmware(m, vm);
         for (size_t i = 0; i < vm->n_disks && r >= 0; i++) {
                 vm->disks[i].index = (unsigned) i;
-                r = validate_disk(m, vm, vm->disks + i);
+                if (vm->machine) /* or nothing is known of its buses */
+                        r = validate_disk(m, vm, vm->disks + i);
         }
         if (r >= 0)
                 r = validate_serials(m, vm);
@@ -212,5 +213,7 @@ int model_validate(Model *m, const Host *host) {
                 r = validate_macs(m, host);
         if (r >= 0)
                 r = validate_unique(m);
+        if (r >= 0)
+                r = validate_subnets(m);
         return r < 0 ? r : spread_problems(m);
 }

@@ -9,6 +9,7 @@
  *     validate-disk.c     disks: what goes with what, and how many there can be
  *     validate-firmware.c firmware, TPM
  *     validate-network.c  switches: subnets, DHCP ranges; addresses of guests
+ *     validate-subnets.c  subnets of two switches that overlap
  *     validate-mac.c      MAC addresses: derived ones that no other has, fixed ones that two have
  *     validate-unique.c   what only one may have: taps and bridges, IP addresses, images that are written to
  *
@@ -51,4 +52,6 @@ int validate_shares(Model *m, VM *vm);
 int validate_hardware(Model *m, VM *vm); /* after all other parts of the VM */
 int validate_firmware(Model *m, VM *vm);
 int validate_macs(Model *m, const Host *host);
+int validate_subnets(Model *m);
+bool ip_is_link_local(const IPAddress *ip); /* IPv6: each link has its own, and routes are not asked */
 int validate_unique(Model *m);

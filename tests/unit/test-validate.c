@@ -44,6 +44,8 @@ static void test_references(void **state) {
 }
 
 static void test_machine(void **state) {
+        problems_one("[VM a]\nArchitecture=xtensa\n[Disk]\nImage=/i\nMedia=cdrom\nBus=virtio\n",
+                        "a " T "2: Architecture=xtensa has no machine that suits all, say Machine=\n");
         problems_one("[VM a]\nArchitecture=xtensa\n",
                         "a " T "2: Architecture=xtensa has no machine that suits all, say Machine=\n");
         problems_one("[VM a]\nInitrd=/i\n[VM b]\nKernelCommandLine=x\n[VM c]\nReady=address\n",
@@ -266,6 +268,50 @@ static void test_dhcp(void **state) {
                         "s " T "2: Address=10.0.0.0/24 is the subnet's own or its broadcast address\n");
 }
 
+static void test_dhcp_limits(void **state) {
+        problems_one("[Switch s]\nAddress=fd00::1/48\nDHCP=fd00::2-fd00::9\n",
+                        "s " T "3: DHCP=fd00::2-fd00::9 is in fd00::1/48, and dnsmasq needs a prefix of 64 or "
+                        "longer\n");
+        problems_one("[Switch s]\nAddress=fd00::1/48 fd00::1:1/112\nDHCP=fd00::1:2-fd00::1:9\n", "");
+        problems_one("[Switch s]\nAddress=10.0.0.1/24 10.0.0.2/16\nDHCP=10.0.0.200-10.0.1.9\n", "");
+        problems_one("[Switch s]\nDHCPLeaseSec=119\n",
+                        "s " T "2: DHCPLeaseSec=119 is less than 2 minutes, the shortest lease of dnsmasq's\n");
+        problems_one("[Switch s]\nDHCPLeaseSec=4294967295\n",
+                        "s " T "2: DHCPLeaseSec=4294967295 is more than 136 years, the longest lease of dnsmasq's; "
+                        "say infinity\n");
+        problems_one("[Switch s]\nDHCPLeaseSec=2min\n[Switch t]\nDHCPLeaseSec=4294967294\n"
+                     "[Switch u]\nDHCPLeaseSec=infinity\n",
+                        "");
+}
+
+/* What both say, once in the log; "" when there is no such thing. */
+static void subnets_are(const char *a, const char *b, const char *overlap, const char *file, int line) {
+        char text[256], expected[512] = "", message[200];
+
+        snprintf(text, sizeof(text), "[Switch a]\nAddress=%s\n[Switch b]\nAddress=%s\n", a, b);
+        snprintf(message, sizeof(message), "Subnets overlap: %s\n", overlap);
+        if (*overlap)
+                snprintf(expected, sizeof(expected), "a " T "2: %sb " T "4: %s", message, message);
+        check_problems(text, expected, *overlap ? 1 : 0, 0, file, line);
+}
+#define overlap_one(a, b, overlap) subnets_are((a), (b), (overlap), __FILE__, __LINE__)
+#define OF_A                       " of Switch a (" T "2)"
+#define OF_B                       " of Switch b (" T "4)"
+
+static void test_subnets(void **state) {
+        overlap_one("10.9.0.1/24", "10.9.1.1/24", "");
+        overlap_one("10.9.0.1/25", "10.9.0.129/25", "");
+        overlap_one("10.9.0.1/24", "10.9.0.2/24", "10.9.0.0/24" OF_A " and 10.9.0.0/24" OF_B);
+        overlap_one("10.9.0.1/16", "10.9.7.1/24", "10.9.0.0/16" OF_A " and 10.9.7.0/24" OF_B);
+        overlap_one("10.9.7.1/25", "10.9.0.1/16", "10.9.0.0/16" OF_B " and 10.9.7.0/25" OF_A);
+        overlap_one("10.9.0.1/24 10.9.0.2/32 10.9.0.9/30", "10.8.0.1/24", "");
+        overlap_one("10.9.0.1/16 10.9.7.1/24", "10.9.7.129/25", "10.9.7.0/24" OF_A " and 10.9.7.128/25" OF_B);
+        overlap_one("fd00::1/64", "fd00:0:0:1::1/64", "");
+        overlap_one("fd00::1/63", "fd00:0:0:1::1/64", "fd00::/63" OF_A " and fd00:0:0:1::/64" OF_B);
+        overlap_one("fe80::1/64", "fe80::1/64", "");
+        overlap_one("10.0.0.1/8", "a00::1/8", "");
+}
+
 static void test_addresses(void **state) {
 #define ON "[Switch s]\nAddress=10.0.0.1/24\n[VM a]\nSwitch=s\n[Interface 0]\nAddress="
         problems_one(ON "10.0.0.5 fd00::5\n", "");
@@ -298,6 +344,8 @@ int main(void) {
                 cmocka_unit_test(test_mac_collisions),
                 cmocka_unit_test(test_clashes),
                 cmocka_unit_test(test_dhcp),
+                cmocka_unit_test(test_dhcp_limits),
+                cmocka_unit_test(test_subnets),
                 cmocka_unit_test(test_addresses),
                 cmocka_unit_test(test_broken_switch),
         };
