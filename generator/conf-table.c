@@ -329,7 +329,44 @@ int said_set(Arena *a, Said *said, const Key *key, Origin origin) {
         return 0;
 }
 
-void keys_print(FILE *f) {
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                fprintf(f, "%s\t%s\t%s\n", key_sets[keys[i].set].section, keys[i].name, keys[i].help);
+static void print_key(FILE *f, const char *section, const Key *key) {
+        fprintf(f, "%s\t%s\t%s\n", section, key->name, key->help);
+}
+
+int keys_print(FILE *f, const char *which) {
+        const char *dot = which ? strchr(which, '.') : NULL;
+        const Section *section = NULL;
+        bool found = !dot;
+
+        for (size_t i = 0; which && i < ELEMENTSOF(sections) && !section; i++)
+                if (streq(sections[i].name, which) ||
+                                (dot && strlen(sections[i].name) == (size_t) (dot - which) &&
+                                                startswith(which, sections[i].name)))
+                        section = &sections[i];
+        if (which && !section)
+                return -ENOENT;
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                if (!section)
+                        print_key(f, key_sets[keys[i].set].section, &keys[i]);
+                else if (keys[i].set == section->keys && (!dot || streq(dot + 1, keys[i].name))) {
+                        print_key(f, section->name, &keys[i]);
+                        found = true;
+                }
+        }
+        return found ? 0 : -ENOENT;
+}
+
+void sections_print(FILE *f) {
+        for (const Section *s = sections; s < sections + ELEMENTSOF(sections); s++) {
+                bool first = true;
+
+                fprintf(f, "%s\t%s\t", s->name,
+                                s->type == SECTION_OBJECT ? "object" : s->type == SECTION_PART ? "part" : "systemd");
+                for (Kind kind = 0; kind < _KIND_MAX; kind++)
+                        if (s->below & (1U << kind)) {
+                                fprintf(f, "%s%s", first ? "" : ",", kind_name(kind));
+                                first = false;
+                        }
+                fputc('\n', f);
+        }
 }

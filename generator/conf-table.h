@@ -75,5 +75,8 @@ Origin said_at(const Said *said, Origin fallback, KeySet set, const char *key);
 /* 0 or -ENOMEM */
 int said_set(Arena *a, Said *said, const Key *key, Origin origin);
 
-/* "SECTION\tKEY\tHELP" lines, sorted as the table. */
-void keys_print(FILE *f);
+/* "SECTION\tKEY\tHELP" lines, sorted as the table: all (NULL), those of "SECTION", or the one of "SECTION.KEY". -ENOENT if
+ * there is no such. [System] has the keys of [VM], and is printed only when asked for. */
+int keys_print(FILE *f, const char *which);
+/* "SECTION\tobject|part|systemd\tOBJECT,OBJECT" lines: the objects that it may stand below. */
+void sections_print(FILE *f);

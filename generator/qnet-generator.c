@@ -14,73 +14,10 @@
 #include "specifier.h"
 #include "validate.h"
 
-static const char help[] = "qnet-generator [OPTION...] NORMAL [EARLY LATE]\n"
-                           "\n"
-                           "Write the systemd units of the virtual machines and networks that /etc/qnet\n"
-                           "describes into the directory NORMAL.\n"
-                           "\n"
-                           "  -h --help      Show this help\n"
-                           "     --version   Show the version\n"
-                           "     --dry-run   Print all units and links instead of writing them\n"
-                           "     --json      Print what the configuration says as JSON, write no units\n"
-                           "     --keys      Print every section and key that there is\n"
-                           "     --root=DIR  Take the configuration from below DIR (default: $QNET_ROOT)\n"
-                           "\n"
-                           "Exit status: 0 if all is well, 1 if anything in the configuration is wrong (the\n"
-                           "rest of it is done all the same), 2 for wrong arguments.\n";
-
-typedef enum Action { ACTION_WRITE, ACTION_DRY_RUN, ACTION_JSON, ACTION_KEYS } Action;
-
 typedef struct Arguments {
-        Action action;
-        const char *root;   /* NULL: none */
-        const char *normal; /* where units go */
-        bool user;          /* run by a user manager */
+        const char *root; /* NULL: none */
+        bool user;        /* run by a user manager */
 } Arguments;
-
-/* 1: go on; 0: done, by --help or --version; else an error */
-static int parse_argv(int argc, char *argv[], Arguments *args) {
-        enum { OPTION_DRY_RUN = PROGRAM_OPTION_FIRST, OPTION_JSON, OPTION_KEYS, OPTION_ROOT };
-        static const struct option options[] = {
-                PROGRAM_OPTIONS,
-                { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
-                { "json", no_argument, NULL, OPTION_JSON },
-                { "keys", no_argument, NULL, OPTION_KEYS },
-                { "root", required_argument, NULL, OPTION_ROOT },
-                {},
-        };
-        int c;
-
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-                switch (c) {
-                case 'h':
-                        return program_help(help);
-                case PROGRAM_OPTION_VERSION:
-                        return program_version();
-                case OPTION_DRY_RUN:
-                        args->action = ACTION_DRY_RUN;
-                        break;
-                case OPTION_JSON:
-                        args->action = ACTION_JSON;
-                        break;
-                case OPTION_KEYS:
-                        args->action = ACTION_KEYS;
-                        break;
-                case OPTION_ROOT:
-                        args->root = optarg;
-                        break;
-                default:
-                        return program_usage("Wrong arguments.");
-                }
-        if (args->root && args->root[0] != '/' && args->root[0] != '\0')
-                return program_usage("The root %s is not an absolute path.", args->root);
-        if (args->action != ACTION_WRITE)
-                return argc > optind ? program_usage("%s is one argument too many.", argv[optind]) : 1;
-        if (argc - optind != 1 && argc - optind != 3)
-                return program_usage("One or three directories are needed, not %d.", argc - optind);
-        args->normal = argv[optind];
-        return 1;
-}
 
 /* "/" and "" are no root; others have no slash at the end. */
 static int normalize_root(Arena *a, const char **root) {
@@ -116,49 +53,111 @@ static int read_model(const Arguments *args, Model **ret) {
         return r;
 }
 
-static int write_units(const Arguments *args, const Model *m) {
+/* normal: where units go; NULL: to stdout */
+static int write_units(const char *normal, const Model *m) {
         _cleanup_unit_writer_ UnitWriter *w = NULL;
-        const char *where = args->action == ACTION_DRY_RUN ? "/run/systemd/generator" : args->normal;
+        const char *where = normal ?: "/run/systemd/generator";
         int r;
 
-        if (args->action == ACTION_DRY_RUN)
-                r = unit_writer_new_stream(stdout, where, &w);
-        else
+        if (normal)
                 r = unit_writer_new(where, &w);
+        else
+                r = unit_writer_new_stream(stdout, where, &w);
         if (r < 0)
                 return log_error_errno(r, "Cannot write units to %s: %m", where);
         return emit_all(m, w); /* logs */
 }
 
-static int run(int argc, char *argv[]) {
-        const char *scope = getenv("SYSTEMD_SCOPE");
-        Arguments args = { .root = getenv("QNET_ROOT"), .user = scope && streq(scope, "user") };
+static int print_json(const char *unused, const Model *m) {
+        int r = json_print(m, stdout);
+
+        return r < 0 ? log_error_errno(r, "Cannot print JSON: %m") : 0;
+}
+
+static int with_model(
+                const Arguments *args, int (*f)(const char *normal, const Model *m), const char *normal) {
         _cleanup_model_ Model *m = NULL;
         int r;
 
-        r = parse_argv(argc, argv, &args);
-        if (r <= 0)
-                return r;
-        if (args.action == ACTION_KEYS) {
-                keys_print(stdout);
-                return 0;
-        }
-        r = read_model(&args, &m);
+        if (args->root && args->root[0] != '/' && args->root[0] != '\0')
+                return program_usage("The root %s is not an absolute path.", args->root);
+        r = read_model(args, &m);
         if (r < 0)
                 return log_error_errno(r, "Cannot read the configuration: %m");
-        if (args.action == ACTION_JSON) {
-                r = json_print(m, stdout);
-                if (r < 0)
-                        return log_error_errno(r, "Cannot print JSON: %m");
-        } else {
-                r = write_units(&args, m);
-                if (r < 0)
-                        return r;
-        }
-        return m->n_errors > 0 ? -EBADMSG : 0;
+        r = f(normal, m);
+        return r < 0 ? r : m->n_errors > 0 ? -EBADMSG : 0;
 }
 
+static int run_write(char *words[], void *userdata) {
+        if (words[1] && !words[2])
+                return program_usage("One or three directories are needed, not two.");
+        return with_model(userdata, write_units, words[0]);
+}
+
+static int run_dry(char *words[], void *userdata) {
+        return with_model(userdata, write_units, NULL);
+}
+
+static int run_json(char *words[], void *userdata) {
+        return with_model(userdata, print_json, NULL);
+}
+
+static int run_keys(char *words[], void *userdata) {
+        if (keys_print(stdout, words[0]) < 0)
+                return log_error_errno(ENOENT, "There is no section or key %s; see --keys and --sections.",
+                                words[0]);
+        return 0;
+}
+
+static int run_sections(char *words[], void *userdata) {
+        sections_print(stdout);
+        return 0;
+}
+
+enum { OPTION_DRY_RUN = PROGRAM_OPTION_FIRST, OPTION_JSON, OPTION_KEYS, OPTION_SECTIONS, OPTION_ROOT };
+static const ProgramOption options[] = {
+        { OPTION_DRY_RUN, "dry-run", NULL, "Print all units and links instead of writing them" },
+        { OPTION_JSON, "json", NULL, "Print what the configuration says as JSON, write no units" },
+        { OPTION_KEYS, "keys", NULL,
+                        "Print every section and key that there is, or those of SECTION or SECTION.KEY" },
+        { OPTION_SECTIONS, "sections", NULL, "Print every section, what it is, and what it may stand below" },
+        { OPTION_ROOT, "root", "DIR", "Take the configuration from below DIR; default: $QNET_ROOT" },
+        {},
+};
+
+static int parse_option(int option, const char *value, void *userdata) {
+        Arguments *args = userdata;
+
+        if (option != OPTION_ROOT)
+                return 0; /* they pick a row of the table below */
+        args->root = value;
+        return 0;
+}
+
+#define BIT PROGRAM_BIT
+static const ProgramVerb verbs[] = {
+        { NULL, 0, 0, "", NULL, run_dry, .required = BIT(OPTION_DRY_RUN), .options = BIT(OPTION_ROOT) },
+        { NULL, 0, 0, "", NULL, run_json, .required = BIT(OPTION_JSON), .options = BIT(OPTION_ROOT) },
+        { NULL, 0, 1, "[SECTION[.KEY]]", NULL, run_keys, .required = BIT(OPTION_KEYS) },
+        { NULL, 0, 0, "", NULL, run_sections, .required = BIT(OPTION_SECTIONS) },
+        { NULL, 1, 3, "NORMAL [EARLY LATE]", NULL, run_write, .options = BIT(OPTION_ROOT) },
+        {},
+};
+
+static const Program program = {
+        .about = "Write the systemd units of the virtual machines and networks that /etc/qnet describes into the\n"
+                 "directory NORMAL.",
+        .notes = "Exit status: 0 if all is well, 1 if anything in the configuration is wrong (the rest of it is\n"
+                 "done all the same), 2 for wrong arguments.",
+        .verbs = verbs,
+        .options = options,
+        .parse = parse_option,
+};
+
 int main(int argc, char *argv[]) {
+        const char *scope = getenv("SYSTEMD_SCOPE");
+        Arguments args = { .root = getenv("QNET_ROOT"), .user = scope && streq(scope, "user") };
+
         log_setup("qnet-generator");
-        return program_exit_status(run(argc, argv));
+        return program_exit_status(program_run(&program, argc, argv, &args));
 }

@@ -14,28 +14,15 @@
 #include "parse-value.h"
 #include "program.h"
 
-static const char help_text[] =
-                "Usage: qnet-check program PATH [--package=NAME]\n"
-                "       qnet-check file PATH\n"
-                "       qnet-check kvm [--device=PATH]\n"
-                "       qnet-check hugepages BYTES [--page-size=BYTES] [--sysfs=DIRECTORY]\n"
-                "\n"
-                "Succeeds if the program or file is there, KVM can be used, or so much memory in huge pages is\n"
-                "free; otherwise says what to do about it.\n"
-                "\n"
-                "      --package=NAME     Debian's package with the program\n"
-                "      --device=PATH      instead of /dev/kvm\n"
-                "      --page-size=BYTES  instead of the host's default\n"
-                "      --sysfs=DIRECTORY  instead of /sys/kernel/mm/hugepages\n"
-                "  -h, --help             show this\n"
-                "      --version          show the version\n";
-
 typedef struct Check {
         const char *package, *device, *sysfs;
         uint64_t page_size; /* bytes; 0: the host's default */
 } Check;
 
-static int check_program(const Check *c, const char *path) {
+static int check_program(char *words[], void *userdata) {
+        const Check *c = userdata;
+        const char *path = words[0];
+
         if (access(path, X_OK) >= 0)
                 return 0;
         if (errno == ENOENT && c->package)
@@ -44,7 +31,8 @@ static int check_program(const Check *c, const char *path) {
         return log_error_errno(errno, "Cannot run %s: %m", path);
 }
 
-static int check_file(const Check *c, const char *path) {
+static int check_file(char *words[], void *userdata) {
+        const char *path = words[0];
         struct stat st;
 
         if (stat(path, &st) < 0)
@@ -55,7 +43,8 @@ static int check_file(const Check *c, const char *path) {
         return log_error_errno(EINVAL, "%s, which Credentials= or CloudInit= names, is not a file.", path);
 }
 
-static int check_kvm(const Check *c, const char *unused) {
+static int check_kvm(char *words[], void *userdata) {
+        const Check *c = userdata;
         _cleanup_close_ int fd = open(c->device, O_RDWR | O_CLOEXEC);
         int version;
 
@@ -104,7 +93,9 @@ static int read_number(const char *path, uint64_t *ret) {
         return parse_uint64(buf, 0, UINT64_MAX, ret);
 }
 
-static int check_hugepages(const Check *c, const char *bytes) {
+static int check_hugepages(char *words[], void *userdata) {
+        const Check *c = userdata;
+        const char *bytes = words[0];
         uint64_t size, page = c->page_size, free_pages = 0, wanted;
         _cleanup_free_ char *path = NULL;
         int r;
@@ -134,64 +125,56 @@ static int check_hugepages(const Check *c, const char *bytes) {
 }
 
 enum { OPTION_PACKAGE = PROGRAM_OPTION_FIRST, OPTION_DEVICE, OPTION_PAGE_SIZE, OPTION_SYSFS };
-static const struct option options[] = {
-        PROGRAM_OPTIONS,
-        { "package", required_argument, NULL, OPTION_PACKAGE },
-        { "device", required_argument, NULL, OPTION_DEVICE },
-        { "page-size", required_argument, NULL, OPTION_PAGE_SIZE },
-        { "sysfs", required_argument, NULL, OPTION_SYSFS },
+static const ProgramOption options[] = {
+        { OPTION_PACKAGE, "package", "NAME", "Debian's package with the program" },
+        { OPTION_DEVICE, "device", "PATH", "Instead of /dev/kvm" },
+        { OPTION_PAGE_SIZE, "page-size", "BYTES", "Instead of the host's default" },
+        { OPTION_SYSFS, "sysfs", "DIR", "Instead of /sys/kernel/mm/hugepages" },
         {},
 };
 
-/* 1 to go on, else what run() returns */
-static int parse_options(int argc, char *argv[], Check *c) {
-        int o;
+static int parse_option(int option, const char *value, void *userdata) {
+        Check *c = userdata;
 
-        while ((o = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-                switch (o) {
-                case 'h':
-                        return program_help(help_text);
-                case PROGRAM_OPTION_VERSION:
-                        return program_version();
-                case OPTION_PACKAGE:
-                        c->package = optarg;
-                        break;
-                case OPTION_DEVICE:
-                        c->device = optarg;
-                        break;
-                case OPTION_PAGE_SIZE:
-                        if (parse_uint64(optarg, 1024, INT64_MAX, &c->page_size) < 0)
-                                return program_usage("--page-size=%s is not a number of bytes.", optarg);
-                        break;
-                case OPTION_SYSFS:
-                        c->sysfs = optarg;
-                        break;
-                default:
-                        return PROGRAM_USAGE;
-                }
-        return 1;
+        switch (option) {
+        case OPTION_PACKAGE:
+                c->package = value;
+                return 0;
+        case OPTION_DEVICE:
+                c->device = value;
+                return 0;
+        case OPTION_PAGE_SIZE:
+                if (parse_uint64(value, 1024, INT64_MAX, &c->page_size) < 0)
+                        return program_usage("--page-size=%s is not a number of bytes.", value);
+                return 0;
+        case OPTION_SYSFS:
+                c->sysfs = value;
+                return 0;
+        }
+        return PROGRAM_USAGE;
 }
 
-static int run(int argc, char *argv[]) {
-        static const struct {
-                const char *what;
-                int n; /* arguments with it */
-                int (*check)(const Check *c, const char *argument);
-        } checks[] = { { "program", 2, check_program }, { "file", 2, check_file }, { "kvm", 1, check_kvm },
-                { "hugepages", 2, check_hugepages } };
-        Check c = { .device = "/dev/kvm", .sysfs = "/sys/kernel/mm/hugepages" };
-        int r;
+#define BIT PROGRAM_BIT
+static const ProgramVerb verbs[] = {
+        { "program", 1, 1, "PATH", "is it there, and can be run?", check_program,
+                        .options = BIT(OPTION_PACKAGE) },
+        { "file", 1, 1, "PATH", "is it there?", check_file },
+        { "kvm", 0, 0, "", "can KVM be used?", check_kvm, .options = BIT(OPTION_DEVICE) },
+        { "hugepages", 1, 1, "BYTES", "is so much memory in huge pages free?", check_hugepages,
+                        .options = BIT(OPTION_PAGE_SIZE) | BIT(OPTION_SYSFS) },
+        {},
+};
 
-        r = parse_options(argc, argv, &c);
-        if (r <= 0)
-                return r;
-        for (size_t i = 0; optind < argc && i < ELEMENTSOF(checks); i++)
-                if (streq(argv[optind], checks[i].what) && argc - optind == checks[i].n)
-                        return checks[i].check(&c, checks[i].n > 1 ? argv[optind + 1] : NULL);
-        return program_usage("What is to be checked? program PATH, kvm or hugepages BYTES.");
-}
+static const Program program = {
+        .about = "Look for what a virtual machine needs of its host; where it is missing, say what to do about it.",
+        .verbs = verbs,
+        .options = options,
+        .parse = parse_option,
+};
 
 int main(int argc, char *argv[]) {
+        Check c = { .device = "/dev/kvm", .sysfs = "/sys/kernel/mm/hugepages" };
+
         log_setup("qnet-check");
-        return program_exit_status(run(argc, argv));
+        return program_exit_status(program_run(&program, argc, argv, &c));
 }

@@ -11,64 +11,64 @@
 #include "parse-value.h"
 #include "program.h"
 
-static const char help_text[] =
-                "Usage: qnet-disk guard IMAGE [--write] [--format=raw|qcow2] [--explicit-backing] [--grant-to-owner-of=DIR]\n"
-                "       qnet-disk release IMAGE (--grant-to-owner-of=DIR | --uid=UID)\n"
-                "       qnet-disk create IMAGE --size=SIZE [--format=raw|qcow2]\n"
-                "       qnet-disk grow IMAGE [--size=auto|SIZE] [--format=raw|qcow2]\n"
-                "       qnet-disk prepare OVERLAY --backing=IMAGE --backing-format=raw|qcow2 [--size=auto|SIZE] [--fresh]\n"
-                "       qnet-disk prepare OVERLAY --size=SIZE [--fresh]\n"
-                "\n"
-                "  guard    fail, and say why, if the host or another virtual machine uses the image\n"
-                "  release  take back what guard granted\n"
-                "  create   make the image, blank, unless it is there\n"
-                "  grow     make the image larger, unless it is as large already\n"
-                "  prepare  make the overlay, a qcow2 image, unless it is there; without an image: a blank disk\n"
-                "\n"
-                "      --write                  the virtual machine will write to the image\n"
-                "      --format=FORMAT          what the image is: raw (the default) or qcow2\n"
-                "      --explicit-backing       QEMU is told what lies below the image\n"
-                "      --grant-to-owner-of=DIR  give the owner of DIR access to the image\n"
-                "      --uid=UID                a user id instead\n"
-                "      --backing=IMAGE          what the overlay lies over\n"
-                "      --backing-format=FORMAT  and what that is: raw or qcow2\n"
-                "      --size=SIZE              of the guest's disk: bytes, or 512M, 2G; auto: to the end of its\n"
-                "                               partition table, which is what grow does by default\n"
-                "      --fresh                  forget what is in the overlay\n"
-                "  -h, --help                   show this\n"
-                "      --version                show the version\n";
-
 typedef struct Arguments {
         Guard guard;
         Overlay overlay;
         DiskSize size;
 } Arguments;
 
-static int verb_guard(Arguments *a, const char *path) {
-        a->guard.image = path;
-        return guard_image(&a->guard);
+static int parse_image(const char *path) {
+        return path_is_normalized(path)
+                               ? 0
+                               : program_usage("%s is not an absolute path in its shortest form.", path);
 }
 
-static int verb_release(Arguments *a, const char *path) {
-        a->guard.image = path;
+static int verb_guard(char *words[], void *userdata) {
+        Arguments *a = userdata;
+        int r = parse_image(words[0]);
+
+        a->guard.image = words[0];
+        return r < 0 ? r : guard_image(&a->guard);
+}
+
+static int verb_release(char *words[], void *userdata) {
+        Arguments *a = userdata;
+        int r = parse_image(words[0]);
+
+        if (r < 0)
+                return r;
+        a->guard.image = words[0];
         if (!a->guard.owner_of && a->guard.uid == UINT_MAX)
                 return program_usage("Release from whom? Give --grant-to-owner-of= or --uid=.");
         return guard_release(&a->guard);
 }
 
-static int verb_create(Arguments *a, const char *path) {
+static int verb_create(char *words[], void *userdata) {
+        Arguments *a = userdata;
+        int r = parse_image(words[0]);
+
+        if (r < 0)
+                return r;
         if (a->size.bytes == 0)
                 return program_usage("A new image needs --size=, and not auto.");
-        return image_create(path, a->guard.format, a->size.bytes);
+        return image_create(words[0], a->guard.format, a->size.bytes);
 }
 
-static int verb_grow(Arguments *a, const char *path) {
+static int verb_grow(char *words[], void *userdata) {
+        Arguments *a = userdata;
+        int r = parse_image(words[0]);
+
         a->size.automatic = a->size.bytes == 0;
-        return image_grow(path, a->guard.format, &a->size);
+        return r < 0 ? r : image_grow(words[0], a->guard.format, &a->size);
 }
 
-static int verb_prepare(Arguments *a, const char *path) {
-        a->overlay.path = path;
+static int verb_prepare(char *words[], void *userdata) {
+        Arguments *a = userdata;
+        int r = parse_image(words[0]);
+
+        if (r < 0)
+                return r;
+        a->overlay.path = words[0];
         a->overlay.size = a->size;
         if (!a->overlay.backing != !a->overlay.format)
                 return program_usage("--backing= and --backing-format= go together.");
@@ -77,17 +77,6 @@ static int verb_prepare(Arguments *a, const char *path) {
                                 "An overlay needs --backing=, a blank disk needs --size=, and not auto.");
         return overlay_prepare(&a->overlay);
 }
-
-static const struct {
-        const char *name;
-        int (*run)(Arguments *a, const char *path);
-} verbs[] = {
-        { "guard", verb_guard },
-        { "release", verb_release },
-        { "create", verb_create },
-        { "grow", verb_grow },
-        { "prepare", verb_prepare },
-};
 
 enum {
         OPTION_WRITE = PROGRAM_OPTION_FIRST,
@@ -100,97 +89,104 @@ enum {
         OPTION_SIZE,
         OPTION_FRESH
 };
-static const struct option options[] = {
-        PROGRAM_OPTIONS,
-        { "write", no_argument, NULL, OPTION_WRITE },
-        { "format", required_argument, NULL, OPTION_FORMAT },
-        { "explicit-backing", no_argument, NULL, OPTION_EXPLICIT_BACKING },
-        { "grant-to-owner-of", required_argument, NULL, OPTION_OWNER_OF },
-        { "uid", required_argument, NULL, OPTION_UID },
-        { "backing", required_argument, NULL, OPTION_BACKING },
-        { "backing-format", required_argument, NULL, OPTION_BACKING_FORMAT },
-        { "size", required_argument, NULL, OPTION_SIZE },
-        { "fresh", no_argument, NULL, OPTION_FRESH },
+static const ProgramOption options[] = {
+        { OPTION_WRITE, "write", NULL, "The virtual machine will write to the image" },
+        { OPTION_FORMAT, "format", "raw|qcow2", "What the image is; default: raw" },
+        { OPTION_EXPLICIT_BACKING, "explicit-backing", NULL, "QEMU is told what lies below the image" },
+        { OPTION_OWNER_OF, "grant-to-owner-of", "DIR", "Give the owner of DIR access to the image" },
+        { OPTION_UID, "uid", "UID", "A user id instead" },
+        { OPTION_BACKING, "backing", "IMAGE", "What the overlay lies over" },
+        { OPTION_BACKING_FORMAT, "backing-format", "raw|qcow2", "And what that is" },
+        { OPTION_SIZE, "size", "auto|SIZE",
+                        "Of the guest's disk: bytes, or 512M, 2G; auto: to the end of its\n"
+                        "partition table, which is what grow does by default" },
+        { OPTION_FRESH, "fresh", NULL, "Forget what is in the overlay" },
         {},
 };
 
-static int parse_format(const char *option, const char **ret) {
-        if (!streq(optarg, "raw") && !streq(optarg, "qcow2"))
-                return program_usage("--%s=%s is not raw or qcow2.", option, optarg);
-        *ret = optarg;
-        return 1;
+#define BIT PROGRAM_BIT
+static const ProgramVerb verbs[] = {
+        { "guard", 1, 1, "IMAGE", "fail, and say why, if the host or another virtual machine uses the image",
+                        verb_guard,
+                        .options = BIT(OPTION_WRITE) | BIT(OPTION_FORMAT) | BIT(OPTION_EXPLICIT_BACKING) |
+                                   BIT(OPTION_OWNER_OF) },
+        { "release", 1, 1, "IMAGE", "take back what guard granted", verb_release,
+                        .options = BIT(OPTION_OWNER_OF) | BIT(OPTION_UID) },
+        { "create", 1, 1, "IMAGE", "make the image, blank, unless it is there", verb_create,
+                        .required = BIT(OPTION_SIZE), .options = BIT(OPTION_FORMAT) },
+        { "grow", 1, 1, "IMAGE", "make the image larger, unless it is as large already", verb_grow,
+                        .options = BIT(OPTION_SIZE) | BIT(OPTION_FORMAT) },
+        { "prepare", 1, 1, "OVERLAY",
+                        "make the overlay, a qcow2 image, unless it is there; without --backing=: a blank disk",
+                        verb_prepare,
+                        .options = BIT(OPTION_BACKING) | BIT(OPTION_BACKING_FORMAT) | BIT(OPTION_SIZE) |
+                                   BIT(OPTION_FRESH) },
+        {},
+};
+
+static int parse_format(const char *option, const char *value, const char **ret) {
+        if (!streq(value, "raw") && !streq(value, "qcow2"))
+                return program_usage("--%s=%s is not raw or qcow2.", option, value);
+        *ret = value;
+        return 0;
 }
 
-static int parse_size_option(DiskSize *ret) {
+static int parse_size_option(const char *value, DiskSize *ret) {
         uint64_t bytes = 0;
 
-        if (!streq(optarg, "auto") && (parse_size(optarg, &bytes) < 0 || bytes == 0 || bytes > INT64_MAX / 2))
+        if (!streq(value, "auto") && (parse_size(value, &bytes) < 0 || bytes == 0 || bytes > INT64_MAX / 2))
                 return program_usage(
-                                "--size=%s is neither auto nor a size, such as 1048576, 512M or 2G.", optarg);
+                                "--size=%s is neither auto nor a size, such as 1048576, 512M or 2G.", value);
         *ret = (DiskSize){ .bytes = bytes, .automatic = bytes == 0 };
-        return 1;
+        return 0;
 }
 
-/* 1 to go on, else what run() returns */
-static int parse_option(int c, Arguments *a) {
-        switch (c) {
-        case 'h':
-                return program_help(help_text);
-        case PROGRAM_OPTION_VERSION:
-                return program_version();
+static int parse_option(int option, const char *value, void *userdata) {
+        Arguments *a = userdata;
+
+        switch (option) {
         case OPTION_WRITE:
                 a->guard.write = true;
-                return 1;
+                return 0;
         case OPTION_FORMAT:
-                return parse_format("format", &a->guard.format);
+                return parse_format("format", value, &a->guard.format);
         case OPTION_EXPLICIT_BACKING:
                 a->guard.explicit_backing = true;
-                return 1;
+                return 0;
         case OPTION_OWNER_OF:
-                a->guard.owner_of = optarg;
-                return 1;
+                a->guard.owner_of = value;
+                return 0;
         case OPTION_UID:
-                if (parse_unsigned(optarg, 0, UINT_MAX - 1, &a->guard.uid) < 0)
-                        return program_usage("--uid=%s is not a user id.", optarg);
-                return 1;
+                if (parse_unsigned(value, 0, UINT_MAX - 1, &a->guard.uid) < 0)
+                        return program_usage("--uid=%s is not a user id.", value);
+                return 0;
         case OPTION_BACKING:
-                if (!path_is_normalized(optarg)) /* this also keeps QEMU's "json:" and "nbd:" out */
+                if (!path_is_normalized(value)) /* this also keeps QEMU's "json:" and "nbd:" out */
                         return program_usage(
-                                        "--backing=%s is not an absolute path in its shortest form.", optarg);
-                a->overlay.backing = optarg;
-                return 1;
+                                        "--backing=%s is not an absolute path in its shortest form.", value);
+                a->overlay.backing = value;
+                return 0;
         case OPTION_BACKING_FORMAT:
-                return parse_format("backing-format", &a->overlay.format);
+                return parse_format("backing-format", value, &a->overlay.format);
         case OPTION_SIZE:
-                return parse_size_option(&a->size);
+                return parse_size_option(value, &a->size);
         case OPTION_FRESH:
                 a->overlay.fresh = true;
-                return 1;
-        default:
-                return PROGRAM_USAGE;
+                return 0;
         }
+        return PROGRAM_USAGE;
 }
 
-static int run(int argc, char *argv[]) {
-        Arguments a = { .guard.uid = UINT_MAX };
-        int c, r;
-
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-                r = parse_option(c, &a);
-                if (r <= 0)
-                        return r;
-        }
-        if (argc - optind != 2)
-                return program_usage("Give a verb and the path of an image.");
-        if (!path_is_normalized(argv[optind + 1]))
-                return program_usage("%s is not an absolute path in its shortest form.", argv[optind + 1]);
-        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                if (streq(argv[optind], verbs[i].name))
-                        return verbs[i].run(&a, argv[optind + 1]);
-        return program_usage("'%s' is not guard, release, create, grow or prepare.", argv[optind]);
-}
+static const Program program = {
+        .about = "Look after the image of a disk before a virtual machine starts and after it has stopped.",
+        .verbs = verbs,
+        .options = options,
+        .parse = parse_option,
+};
 
 int main(int argc, char *argv[]) {
+        Arguments a = { .guard.uid = UINT_MAX };
+
         log_setup("qnet-disk");
-        return program_exit_status(run(argc, argv));
+        return program_exit_status(program_run(&program, argc, argv, &a));
 }

@@ -9,15 +9,6 @@
 #include "parse-value.h"
 #include "program.h"
 
-static const char help_text[] =
-                "Usage: qnet-fail MESSAGE...\n"
-                "\n"
-                "Shows each message as an error and fails. A unit that qnet-generator could not make\n"
-                "from its configuration runs this, so that its status tells what to correct.\n"
-                "\n"
-                "  -h, --help     show this\n"
-                "      --version  show the version\n";
-
 static void fail(const char *message) {
         const char *text = strstr(message, ": "), *colon;
         _cleanup_free_ char *file = NULL, *number = NULL;
@@ -35,28 +26,25 @@ static void fail(const char *message) {
                 log_error("%s", message);
 }
 
-static int run(int argc, char *argv[]) {
-        static const struct option options[] = { PROGRAM_OPTIONS, {} };
-        int c;
-
-        while ((c = getopt_long(argc, argv, "+h", options, NULL)) >= 0)
-                switch (c) {
-                case 'h':
-                        return program_help(help_text);
-                case PROGRAM_OPTION_VERSION:
-                        return program_version();
-                default:
-                        return PROGRAM_USAGE;
-                }
-        if (optind >= argc)
-                return program_usage("Which message?");
-
-        for (int i = optind; i < argc; i++)
-                fail(argv[i]);
+static int fail_all(char *words[], void *userdata) {
+        for (char **p = words; *p; p++)
+                fail(*p);
         return -ENOEXEC;
 }
 
+static const ProgramVerb verbs[] = {
+        { NULL, 1, PROGRAM_WORDS_MAX, "MESSAGE...", NULL, fail_all },
+        {},
+};
+
+static const Program program = {
+        .about = "Show each message as an error and fail. A unit that qnet-generator could not make\n"
+                 "from its configuration runs this, so that its status tells what to correct.",
+        .verbs = verbs,
+        .options_first = true,
+};
+
 int main(int argc, char *argv[]) {
         log_setup("qnet-fail");
-        return program_exit_status(run(argc, argv));
+        return program_exit_status(program_run(&program, argc, argv, NULL));
 }

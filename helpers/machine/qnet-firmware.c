@@ -8,20 +8,6 @@
 #include "program.h"
 #include "strv.h"
 
-static const char help_text[] =
-                "Usage: qnet-firmware CODE --nvram=FILE --architecture=ARCH --machine=MACHINE [--secure-boot]\n"
-                "\n"
-                "Link the UEFI firmware for this machine to CODE, and copy its variables to FILE unless there is one.\n"
-                "\n"
-                "      --nvram=FILE         the machine's own variables\n"
-                "      --architecture=ARCH  of qemu-system-ARCH\n"
-                "      --machine=MACHINE    as QEMU's -machine takes it\n"
-                "      --secure-boot        only what has keys enrolled, and keeps to them\n"
-                "      --descriptors=DIR    where descriptions of firmware are, instead of /etc/qemu/firmware\n"
-                "                           and /usr/share/qemu/firmware; may be given several times\n"
-                "  -h, --help               show this\n"
-                "      --version            show the version\n";
-
 typedef struct Arguments {
         FirmwareWanted wanted;
         const char *nvram;
@@ -35,13 +21,14 @@ enum {
         OPTION_SECURE_BOOT,
         OPTION_DESCRIPTORS
 };
-static const struct option options[] = {
-        PROGRAM_OPTIONS,
-        { "nvram", required_argument, NULL, OPTION_NVRAM },
-        { "architecture", required_argument, NULL, OPTION_ARCHITECTURE },
-        { "machine", required_argument, NULL, OPTION_MACHINE },
-        { "secure-boot", no_argument, NULL, OPTION_SECURE_BOOT },
-        { "descriptors", required_argument, NULL, OPTION_DESCRIPTORS },
+static const ProgramOption options[] = {
+        { OPTION_NVRAM, "nvram", "FILE", "The machine's own variables" },
+        { OPTION_ARCHITECTURE, "architecture", "ARCH", "Of qemu-system-ARCH" },
+        { OPTION_MACHINE, "machine", "MACHINE", "As QEMU's -machine takes it" },
+        { OPTION_SECURE_BOOT, "secure-boot", NULL, "Only what has keys enrolled, and keeps to them" },
+        { OPTION_DESCRIPTORS, "descriptors", "DIR",
+                        "Where descriptions of firmware are, instead of /etc/qemu/firmware\n"
+                        "and /usr/share/qemu/firmware; may be given several times" },
         {},
 };
 
@@ -84,59 +71,58 @@ static int prepare(const Arguments *a, const char *code) {
         return r < 0 ? r : firmware_place_code(&found, code);
 }
 
-/* 1 to go on, else what run() returns */
-static int parse_option(int c, Arguments *a) {
-        switch (c) {
-        case 'h':
-                return program_help(help_text);
-        case PROGRAM_OPTION_VERSION:
-                return program_version();
+static int parse_option(int option, const char *value, void *userdata) {
+        Arguments *a = userdata;
+
+        switch (option) {
         case OPTION_NVRAM:
-                if (!path_is_normalized(optarg))
+                if (!path_is_normalized(value))
                         return program_usage(
-                                        "--nvram=%s is not an absolute path in its shortest form.", optarg);
-                a->nvram = optarg;
-                return 1;
+                                        "--nvram=%s is not an absolute path in its shortest form.", value);
+                a->nvram = value;
+                return 0;
         case OPTION_ARCHITECTURE:
-                a->wanted.architecture = optarg;
-                return 1;
+                a->wanted.architecture = value;
+                return 0;
         case OPTION_MACHINE:
-                a->wanted.machine = optarg;
-                return 1;
+                a->wanted.machine = value;
+                return 0;
         case OPTION_SECURE_BOOT:
                 a->wanted.secure_boot = true;
-                return 1;
+                return 0;
         case OPTION_DESCRIPTORS:
-                return strv_extend(&a->directories, optarg) < 0 ? log_oom() : 1;
-        default:
-                return PROGRAM_USAGE;
+                return strv_extend(&a->directories, value) < 0 ? log_oom() : 0;
         }
+        return PROGRAM_USAGE;
 }
 
-static int run_arguments(int argc, char *argv[], Arguments *a) {
-        int c, r;
-
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-                r = parse_option(c, a);
-                if (r <= 0)
-                        return r;
-        }
-        if (argc - optind != 1 || !a->nvram || !a->wanted.architecture || !a->wanted.machine)
-                return program_usage("Give one path, and --nvram=, --architecture= and --machine=.");
-        if (!path_is_normalized(argv[optind]))
-                return program_usage("%s is not an absolute path in its shortest form.", argv[optind]);
-        return prepare(a, argv[optind]);
+static int prepare_at(char *words[], void *userdata) {
+        if (!path_is_normalized(words[0]))
+                return program_usage("%s is not an absolute path in its shortest form.", words[0]);
+        return prepare(userdata, words[0]);
 }
 
-static int run(int argc, char *argv[]) {
-        Arguments a = {};
-        int r = run_arguments(argc, argv, &a);
+#define BIT PROGRAM_BIT
+static const ProgramVerb verbs[] = {
+        { NULL, 1, 1, "CODE", NULL, prepare_at,
+                        .required = BIT(OPTION_NVRAM) | BIT(OPTION_ARCHITECTURE) | BIT(OPTION_MACHINE),
+                        .options = BIT(OPTION_SECURE_BOOT) | BIT(OPTION_DESCRIPTORS) },
+        {},
+};
 
-        strv_free(a.directories);
-        return r;
-}
+static const Program program = {
+        .about = "Link the UEFI firmware for this machine to CODE, and copy its variables to FILE unless there is one.",
+        .verbs = verbs,
+        .options = options,
+        .parse = parse_option,
+};
 
 int main(int argc, char *argv[]) {
+        Arguments a = {};
+        int r;
+
         log_setup("qnet-firmware");
-        return program_exit_status(run(argc, argv));
+        r = program_run(&program, argc, argv, &a);
+        strv_free(a.directories);
+        return program_exit_status(r);
 }

@@ -12,23 +12,6 @@
 #include "parse-value.h"
 #include "program.h"
 
-static const char help_text[] =
-                "Usage: qnet-grant file|pipe|tty|socket PATH [--to-owner-of=DIR]\n"
-                "       qnet-grant directory PATH [--write] [--to-owner-of=DIR]\n"
-                "       qnet-grant release PATH --to-owner-of=DIR\n"
-                "\n"
-                "  file       a file, made if it is missing\n"
-                "  pipe       PATH.in and PATH.out, FIFOs, made if they are missing\n"
-                "  tty        a serial port\n"
-                "  socket     a socket that somebody listens at\n"
-                "  directory  a directory: fail, and say why, if it cannot be used; it is never changed\n"
-                "  release    take back what was granted\n"
-                "\n"
-                "      --to-owner-of=DIR  give the owner of DIR, a virtual machine's user, access\n"
-                "      --write            the virtual machine will write to the directory\n"
-                "  -h, --help             show this\n"
-                "      --version          show the version\n";
-
 typedef struct Grant {
         const char *path;
         const char *owner_of; /* NULL: nobody, it is only made and checked */
@@ -95,7 +78,7 @@ static int open_checked(const char *path, mode_t type, const char *what) {
         return TAKE_FD(fd);
 }
 
-static int verb_file(Grant *g) {
+static int grant_file(Grant *g) {
         _cleanup_close_ int made = open(g->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
         _cleanup_close_ int fd = -1;
 
@@ -105,7 +88,7 @@ static int verb_file(Grant *g) {
         return fd < 0 ? fd : grant_one(g, fd, g->path);
 }
 
-static int verb_pipe(Grant *g) {
+static int grant_pipe(Grant *g) {
         static const char *const suffixes[] = { "in", "out" };
 
         for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
@@ -127,7 +110,7 @@ static int verb_pipe(Grant *g) {
         return 0;
 }
 
-static int verb_tty(Grant *g) {
+static int grant_tty(Grant *g) {
         /* a link is how udev names it by what is plugged in */
         _cleanup_close_ int fd = open(g->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 
@@ -142,7 +125,7 @@ static int verb_tty(Grant *g) {
         return grant_one(g, fd, g->path);
 }
 
-static int verb_socket(Grant *g) {
+static int grant_socket(Grant *g) {
         _cleanup_close_ int fd = open_checked(g->path, S_IFSOCK, "a socket");
 
         return fd < 0 ? fd : grant_one(g, fd, g->path);
@@ -161,7 +144,7 @@ static int log_useless_directory(const Grant *g, int r, const char *culprit) {
 }
 
 /* Nothing is granted: it would hold for the directory, and not for what is in it. */
-static int verb_directory(Grant *g) {
+static int grant_directory(Grant *g) {
         _cleanup_free_ char *culprit = NULL, *inside = NULL;
         struct stat st;
         int r;
@@ -182,12 +165,10 @@ static int verb_directory(Grant *g) {
         return r < 0 ? log_useless_directory(g, r, culprit) : 0;
 }
 
-static int verb_release(Grant *g) {
+static int grant_release(Grant *g) {
         static const char *const suffixes[] = { "", ".in", ".out" };
         int first = 0;
 
-        if (!g->owner_of)
-                return program_usage("Release from whom? Give --to-owner-of=.");
         for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
                 _cleanup_free_ char *path = NULL;
                 _cleanup_close_ int fd = -1;
@@ -205,67 +186,69 @@ static int verb_release(Grant *g) {
         return first;
 }
 
-static const struct {
-        const char *name;
-        int (*run)(Grant *g);
-} verbs[] = {
-        { "file", verb_file },
-        { "pipe", verb_pipe },
-        { "tty", verb_tty },
-        { "socket", verb_socket },
-        { "directory", verb_directory },
-        { "release", verb_release },
-};
-
 enum { OPTION_OWNER_OF = PROGRAM_OPTION_FIRST, OPTION_WRITE };
-static const struct option options[] = {
-        PROGRAM_OPTIONS,
-        { "to-owner-of", required_argument, NULL, OPTION_OWNER_OF },
-        { "write", no_argument, NULL, OPTION_WRITE },
+static const ProgramOption options[] = {
+        { OPTION_OWNER_OF, "to-owner-of", "DIR", "Give the owner of DIR, a virtual machine's user, access" },
+        { OPTION_WRITE, "write", NULL, "The virtual machine will write to the directory" },
         {},
 };
 
-/* 1 to go on, else what run() returns */
-static int parse_option(int c, Grant *g) {
-        switch (c) {
-        case 'h':
-                return program_help(help_text);
-        case PROGRAM_OPTION_VERSION:
-                return program_version();
-        case OPTION_OWNER_OF:
-                g->owner_of = optarg;
-                return 1;
-        case OPTION_WRITE:
+static int parse_option(int option, const char *value, void *userdata) {
+        Grant *g = userdata;
+
+        if (option == OPTION_OWNER_OF)
+                g->owner_of = value;
+        else
                 g->write = true;
-                return 1;
-        default:
-                return PROGRAM_USAGE;
-        }
+        return 0;
 }
 
-static int run(int argc, char *argv[]) {
-        Grant g = { 0 };
-        int c, r;
+static int with_path(const char *path, Grant *g, int (*f)(Grant *g)) {
+        int r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-                r = parse_option(c, &g);
-                if (r <= 0)
-                        return r;
-        }
-        if (argc - optind != 2)
-                return program_usage("Give a verb and a path.");
-        g.path = argv[optind + 1];
-        if (!path_is_normalized(g.path))
-                return program_usage("%s is not an absolute path in its shortest form.", g.path);
-        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                if (streq(argv[optind], verbs[i].name)) {
-                        r = get_identity(&g);
-                        return r < 0 ? r : verbs[i].run(&g);
-                }
-        return program_usage("'%s' is not file, pipe, tty, socket, directory or release.", argv[optind]);
+        g->path = path;
+        if (!path_is_normalized(path))
+                return program_usage("%s is not an absolute path in its shortest form.", path);
+        r = get_identity(g);
+        return r < 0 ? r : f(g);
 }
+
+#define DEFINE_VERB(name)                                           \
+        static int verb_##name(char *words[], void *userdata) {     \
+                return with_path(words[0], userdata, grant_##name); \
+        }
+DEFINE_VERB(file)
+DEFINE_VERB(pipe)
+DEFINE_VERB(tty)
+DEFINE_VERB(socket)
+DEFINE_VERB(directory)
+DEFINE_VERB(release)
+
+#define BIT PROGRAM_BIT
+static const ProgramVerb verbs[] = {
+        { "file", 1, 1, "PATH", "a file, made if it is missing", verb_file, .options = BIT(OPTION_OWNER_OF) },
+        { "pipe", 1, 1, "PATH", "PATH.in and PATH.out, FIFOs, made if they are missing", verb_pipe,
+                        .options = BIT(OPTION_OWNER_OF) },
+        { "tty", 1, 1, "PATH", "a serial port", verb_tty, .options = BIT(OPTION_OWNER_OF) },
+        { "socket", 1, 1, "PATH", "a socket that somebody listens at", verb_socket,
+                        .options = BIT(OPTION_OWNER_OF) },
+        { "directory", 1, 1, "PATH", "fail, and say why, if it cannot be used; it is never changed",
+                        verb_directory, .options = BIT(OPTION_WRITE) | BIT(OPTION_OWNER_OF) },
+        { "release", 1, 1, "PATH", "take back what was granted", verb_release,
+                        .required = BIT(OPTION_OWNER_OF) },
+        {},
+};
+
+static const Program program = {
+        .about = "Open what a virtual machine's serial port or shared directory lies on to its user.",
+        .verbs = verbs,
+        .options = options,
+        .parse = parse_option,
+};
 
 int main(int argc, char *argv[]) {
+        Grant g = {};
+
         log_setup("qnet-grant");
-        return program_exit_status(run(argc, argv));
+        return program_exit_status(program_run(&program, argc, argv, &g));
 }

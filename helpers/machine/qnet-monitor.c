@@ -12,20 +12,6 @@
 #include "program.h"
 #include "qmp.h"
 
-static const char help_text[] =
-                "Usage: qnet-monitor wait|powerdown|quit SOCKET [OPTION...]\n"
-                "\n"
-                "  wait       until QEMU, which may not have made its socket yet, runs the guest\n"
-                "  powerdown  press the power button, again and again, until QEMU has gone; when it\n"
-                "             has not in time, warn and leave the rest to systemd (exit status 0)\n"
-                "  quit       end QEMU at once\n"
-                "\n"
-                "      --timeout=SPAN  in all (default: 90s, powerdown 60s, quit 10s; or infinity)\n"
-                "      --repeat=SPAN   between presses of the power button (default: 1s)\n"
-                "      --paused        wait: a guest that was started paused (-S) is good enough\n"
-                "  -h, --help          show this\n"
-                "      --version       show the version\n";
-
 /* Between attempts to connect; QEMU makes its socket 15 to 30 ms after it was started. */
 #define RETRY_MIN (2 * USEC_PER_MSEC)
 #define RETRY_MAX (20 * USEC_PER_MSEC)
@@ -34,7 +20,8 @@ static const char help_text[] =
 
 typedef struct Monitor {
         const char *path;
-        int pidfd; /* of QEMU, or -1 when nobody told us */
+        int pidfd;      /* of QEMU, or -1 when nobody told us */
+        usec_t timeout; /* 0: the verb's own */
         usec_t deadline;
         usec_t repeat;
         bool paused;
@@ -148,7 +135,7 @@ static int judge_status(const Monitor *m, const char *status) {
         return 0;
 }
 
-static int verb_wait(Monitor *m) {
+static int monitor_wait(Monitor *m) {
         char status[41] = "";
         int r;
 
@@ -202,7 +189,7 @@ static int press_until_gone(Monitor *m) {
         }
 }
 
-static int verb_powerdown(Monitor *m) {
+static int monitor_powerdown(Monitor *m) {
         int r;
 
         r = attach(m, false);
@@ -224,7 +211,7 @@ static int verb_powerdown(Monitor *m) {
         return 0;
 }
 
-static int verb_quit(Monitor *m) {
+static int monitor_quit(Monitor *m) {
         int r;
 
         r = attach(m, false);
@@ -237,84 +224,81 @@ static int verb_quit(Monitor *m) {
         return r == -ECONNRESET ? wait_gone(m) : log_failure(m, r);
 }
 
-typedef struct Verb {
-        const char *name;
-        int (*run)(Monitor *m);
-        usec_t timeout;
-} Verb;
-
-static const Verb verbs[] = {
-        { "wait", verb_wait, 90 * USEC_PER_SEC },
-        { "powerdown", verb_powerdown, 60 * USEC_PER_SEC },
-        { "quit", verb_quit, 10 * USEC_PER_SEC },
-};
-
 enum { OPTION_TIMEOUT = PROGRAM_OPTION_FIRST, OPTION_REPEAT, OPTION_PAUSED };
-static const struct option options[] = {
-        PROGRAM_OPTIONS,
-        { "timeout", required_argument, NULL, OPTION_TIMEOUT },
-        { "repeat", required_argument, NULL, OPTION_REPEAT },
-        { "paused", no_argument, NULL, OPTION_PAUSED },
+static const ProgramOption options[] = {
+        { OPTION_TIMEOUT, "timeout", "SPAN", "In all (default: 90s, powerdown 60s, quit 10s; or infinity)" },
+        { OPTION_REPEAT, "repeat", "SPAN", "Between presses of the power button (default: 1s)" },
+        { OPTION_PAUSED, "paused", NULL, "A guest that was started paused (-S) is good enough" },
         {},
 };
 
-/* 1 to go on, else what run() returns */
-static int parse_options(int argc, char *argv[], Monitor *m, usec_t *timeout) {
-        int c;
+static int parse_option(int option, const char *value, void *userdata) {
+        Monitor *m = userdata;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-                switch (c) {
-                case 'h':
-                        return program_help(help_text);
-                case PROGRAM_OPTION_VERSION:
-                        return program_version();
-                case OPTION_TIMEOUT:
-                        if (parse_sec(optarg, timeout) < 0 || *timeout == 0)
-                                return program_usage("--timeout=%s is not a time span.", optarg);
-                        break;
-                case OPTION_REPEAT:
-                        if (parse_sec(optarg, &m->repeat) < 0 || m->repeat < 10 * USEC_PER_MSEC)
-                                return program_usage(
-                                                "--repeat=%s is not a time span of 10ms or more.", optarg);
-                        break;
-                case OPTION_PAUSED:
-                        m->paused = true;
-                        break;
-                default:
-                        return PROGRAM_USAGE;
-                }
-        return 1;
+        switch (option) {
+        case OPTION_TIMEOUT:
+                if (parse_sec(value, &m->timeout) < 0 || m->timeout == 0)
+                        return program_usage("--timeout=%s is not a time span.", value);
+                return 0;
+        case OPTION_REPEAT:
+                if (parse_sec(value, &m->repeat) < 0 || m->repeat < 10 * USEC_PER_MSEC)
+                        return program_usage("--repeat=%s is not a time span of 10ms or more.", value);
+                return 0;
+        case OPTION_PAUSED:
+                m->paused = true;
+                return 0;
+        }
+        return PROGRAM_USAGE;
 }
 
-static int run(int argc, char *argv[]) {
-        Monitor m = { .pidfd = -1, .repeat = USEC_PER_SEC };
+static int with_socket(const char *path, Monitor *m, usec_t timeout, int (*f)(Monitor *m)) {
         _cleanup_close_ int pidfd = -1;
         _cleanup_qmp_ Qmp *qmp = NULL;
-        const Verb *verb = NULL;
-        usec_t timeout = 0;
         int r;
 
-        r = parse_options(argc, argv, &m, &timeout);
-        if (r <= 0)
-                return r;
-        if (argc - optind != 2)
-                return program_usage("Give a verb and the path of a socket.");
-        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                if (streq(argv[optind], verbs[i].name))
-                        verb = verbs + i;
-        if (!verb)
-                return program_usage("'%s' is not wait, powerdown or quit.", argv[optind]);
-
-        m.path = argv[optind + 1];
-        m.deadline = deadline_after(timeout > 0 ? timeout : verb->timeout);
-        open_main(&m);
-        pidfd = m.pidfd;
-        r = verb->run(&m);
-        qmp = m.qmp;
+        m->path = path;
+        m->deadline = deadline_after(m->timeout > 0 ? m->timeout : timeout);
+        open_main(m);
+        pidfd = m->pidfd;
+        r = f(m);
+        qmp = m->qmp;
         return r;
 }
 
+static int verb_wait(char *words[], void *userdata) {
+        return with_socket(words[0], userdata, 90 * USEC_PER_SEC, monitor_wait);
+}
+
+static int verb_powerdown(char *words[], void *userdata) {
+        return with_socket(words[0], userdata, 60 * USEC_PER_SEC, monitor_powerdown);
+}
+
+static int verb_quit(char *words[], void *userdata) {
+        return with_socket(words[0], userdata, 10 * USEC_PER_SEC, monitor_quit);
+}
+
+#define BIT PROGRAM_BIT
+static const ProgramVerb verbs[] = {
+        { "wait", 1, 1, "SOCKET", "until QEMU, which may not have made its socket yet, runs the guest",
+                        verb_wait, .options = BIT(OPTION_TIMEOUT) | BIT(OPTION_PAUSED) },
+        { "powerdown", 1, 1, "SOCKET",
+                        "press the power button, again and again, until QEMU has gone; when it\n"
+                        "has not in time, warn and leave the rest to systemd (exit status 0)",
+                        verb_powerdown, .options = BIT(OPTION_TIMEOUT) | BIT(OPTION_REPEAT) },
+        { "quit", 1, 1, "SOCKET", "end QEMU at once", verb_quit, .options = BIT(OPTION_TIMEOUT) },
+        {},
+};
+
+static const Program program = {
+        .about = "Ask QEMU's monitor for what its unit wants: to run the guest, to power it down, to end.",
+        .verbs = verbs,
+        .options = options,
+        .parse = parse_option,
+};
+
 int main(int argc, char *argv[]) {
+        Monitor m = { .pidfd = -1, .repeat = USEC_PER_SEC };
+
         log_setup("qnet-monitor");
-        return program_exit_status(run(argc, argv));
+        return program_exit_status(program_run(&program, argc, argv, &m));
 }

@@ -14,16 +14,6 @@
 
 #define SEED_FILE_SIZE_MAX ((uint64_t) 16 * 1024 * 1024)
 
-static const char help_text[] =
-                "Usage: qnet-seed IMAGE --name=NAME [--user-data=FILE] [--meta-data=FILE]\n"
-                "                 [--network-config=FILE] [--vendor-data=FILE]\n"
-                "\n"
-                "Make IMAGE, a seed for cloud-init, with these files in it.\n"
-                "\n"
-                "      --name=NAME  of the machine: its host name, unless --meta-data= says more\n"
-                "  -h, --help       show this\n"
-                "      --version    show the version\n";
-
 static const char *const names[] = { "user-data", "meta-data", "network-config", "vendor-data" };
 enum { USER_DATA, META_DATA, NETWORK_CONFIG, VENDOR_DATA, FILES };
 
@@ -32,13 +22,12 @@ typedef struct Seed {
 } Seed;
 
 enum { OPTION_NAME = PROGRAM_OPTION_FIRST, OPTION_FILE };
-static const struct option options[] = {
-        PROGRAM_OPTIONS,
-        { "name", required_argument, NULL, OPTION_NAME },
-        { "user-data", required_argument, NULL, OPTION_FILE + USER_DATA },
-        { "meta-data", required_argument, NULL, OPTION_FILE + META_DATA },
-        { "network-config", required_argument, NULL, OPTION_FILE + NETWORK_CONFIG },
-        { "vendor-data", required_argument, NULL, OPTION_FILE + VENDOR_DATA },
+static const ProgramOption options[] = {
+        { OPTION_NAME, "name", "NAME", "Of the machine: its host name, unless --meta-data= says more" },
+        { OPTION_FILE + USER_DATA, "user-data", "FILE", "cloud-init's user-data; default: none to speak of" },
+        { OPTION_FILE + META_DATA, "meta-data", "FILE", "Its meta-data; default: made from the name" },
+        { OPTION_FILE + NETWORK_CONFIG, "network-config", "FILE", "Its network-config; default: none" },
+        { OPTION_FILE + VENDOR_DATA, "vendor-data", "FILE", "Its vendor-data; default: none" },
         {},
 };
 
@@ -125,46 +114,48 @@ static int make(const Seed *seed) {
         return r < 0 ? r : place_commit(&place, true);
 }
 
-/* 1 to go on, else what run() returns */
-static int parse_option(int c, Seed *seed) {
-        if (c == 'h')
-                return program_help(help_text);
-        if (c == PROGRAM_OPTION_VERSION)
-                return program_version();
-        if (c == OPTION_NAME) {
-                if (!name_is_valid(optarg))
-                        return program_usage("--name=%s is not a name.", optarg);
-                seed->name = optarg;
-                return 1;
+static int parse_option(int option, const char *value, void *userdata) {
+        Seed *seed = userdata;
+
+        if (option == OPTION_NAME) {
+                seed->name = value;
+                return name_is_valid(value) ? 0 : program_usage("--name=%s is not a name.", value);
         }
-        if (c < OPTION_FILE || c >= OPTION_FILE + FILES)
-                return PROGRAM_USAGE;
-        if (!path_is_normalized(optarg))
+        if (!path_is_normalized(value))
                 return program_usage("--%s=%s is not an absolute path in its shortest form.",
-                                names[c - OPTION_FILE], optarg);
-        seed->files[c - OPTION_FILE] = optarg;
-        return 1;
+                                names[option - OPTION_FILE], value);
+        seed->files[option - OPTION_FILE] = value;
+        return 0;
 }
 
-static int run(int argc, char *argv[]) {
-        Seed seed = {};
-        int c, r;
+static int make_at(char *words[], void *userdata) {
+        Seed *seed = userdata;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-                r = parse_option(c, &seed);
-                if (r <= 0)
-                        return r;
-        }
-        if (argc - optind != 1 || !seed.name)
-                return program_usage("Give the path of an image, and --name=.");
-        if (!path_is_normalized(argv[optind]))
-                return program_usage("%s is not an absolute path in its shortest form.", argv[optind]);
+        if (!path_is_normalized(words[0]))
+                return program_usage("%s is not an absolute path in its shortest form.", words[0]);
         umask(0077); /* there may be passwords in it */
-        seed.image = argv[optind];
-        return make(&seed);
+        seed->image = words[0];
+        return make(seed);
 }
+
+#define BIT PROGRAM_BIT
+static const ProgramVerb verbs[] = {
+        { NULL, 1, 1, "IMAGE", NULL, make_at, .required = BIT(OPTION_NAME),
+                        .options = BIT(OPTION_FILE + USER_DATA) | BIT(OPTION_FILE + META_DATA) |
+                                   BIT(OPTION_FILE + NETWORK_CONFIG) | BIT(OPTION_FILE + VENDOR_DATA) },
+        {},
+};
+
+static const Program program = {
+        .about = "Make IMAGE, a seed for cloud-init, with these files in it.",
+        .verbs = verbs,
+        .options = options,
+        .parse = parse_option,
+};
 
 int main(int argc, char *argv[]) {
+        Seed seed = {};
+
         log_setup("qnet-seed");
-        return program_exit_status(run(argc, argv));
+        return program_exit_status(program_run(&program, argc, argv, &seed));
 }

@@ -14,15 +14,6 @@
 #include "program.h"
 #include "rtnl.h"
 
-static const char help[] =
-                "Usage: qnet-lease add|old|del MAC IP [HOST]\n"
-                "\n"
-                "Keep the neighbour entries of a bridge in step with the DHCP leases on it. Called by dnsmasq\n"
-                "(--dhcp-script) with DNSMASQ_INTERFACE= in the environment; other verbs are ignored.\n"
-                "\n"
-                "  -h --help          Show this help\n"
-                "     --version       Show the version\n";
-
 /* The bridge on which the lease is; 0: none, not our business. */
 static int find_bridge(Rtnl *rtnl, const IPAddress *ip, Link *ret) {
         const char *name = getenv("DNSMASQ_INTERFACE");
@@ -112,41 +103,39 @@ static bool has_hardware_type(const char *mac) {
         return strspn(mac, "0123456789abcdefABCDEF") == 2 && mac[2] == '-';
 }
 
-static int run(int argc, char *argv[]) {
-        static const struct option options[] = { PROGRAM_OPTIONS, {} };
+static int take(char *words[], void *userdata) {
         struct ether_addr mac;
         const char *mac_text;
         IPAddress ip;
-        int c;
 
-        opterr = 0;
-        while ((c = getopt_long(argc, argv, "+h", options, NULL)) >= 0) {
-                if (c == 'h')
-                        return program_help(help);
-                if (c == PROGRAM_OPTION_VERSION)
-                        return program_version();
-                return program_usage("Unknown option");
-        }
-        argc -= optind;
-        argv += optind;
-        if (argc < 1)
-                return program_usage("Expected add, old or del");
-        if (!streq(argv[0], "add") && !streq(argv[0], "old") && !streq(argv[0], "del"))
+        if (!streq(words[0], "add") && !streq(words[0], "old") && !streq(words[0], "del"))
                 return 0; /* init, tftp, relay-snoop, arp-add ... */
-        if (argc < 3)
-                return program_usage("Expected %s MAC IP", argv[0]);
+        if (!words[1] || !words[2])
+                return program_usage("Expected %s MAC IP", words[0]);
 
-        if (parse_ip(argv[2], &ip) < 0)
-                return program_usage("%s is not an IP address", argv[2]);
-        mac_text = ip.family == AF_INET6 ? getenv("DNSMASQ_MAC") : argv[1];
+        if (parse_ip(words[2], &ip) < 0)
+                return program_usage("%s is not an IP address", words[2]);
+        mac_text = ip.family == AF_INET6 ? getenv("DNSMASQ_MAC") : words[1];
         if (isempty(mac_text) || has_hardware_type(mac_text))
                 return 0; /* of no Ethernet device, or nobody knows of which */
         if (parse_mac(mac_text, &mac) < 0)
                 return program_usage("%s is not a MAC address", mac_text);
-        return handle(streq(argv[0], "del"), &mac, &ip);
+        return handle(streq(words[0], "del"), &mac, &ip);
 }
+
+static const ProgramVerb verbs[] = {
+        { NULL, 1, PROGRAM_WORDS_MAX, "add|old|del MAC IP [HOST]", NULL, take },
+        {},
+};
+
+static const Program program = {
+        .about = "Keep the neighbour entries of a bridge in step with the DHCP leases on it. Called by dnsmasq\n"
+                 "(--dhcp-script) with DNSMASQ_INTERFACE= in the environment; other verbs are ignored.",
+        .verbs = verbs,
+        .options_first = true, /* a guest picks its host name */
+};
 
 int main(int argc, char *argv[]) {
         log_setup("qnet-lease");
-        return program_exit_status(run(argc, argv));
+        return program_exit_status(program_run(&program, argc, argv, NULL));
 }

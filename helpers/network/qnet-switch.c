@@ -14,19 +14,6 @@
 #include "describe.h"
 #include "program.h"
 
-static const char help[] =
-                "Usage: qnet-switch add BRIDGE --name=NAME [OPTION...]\n"
-                "       qnet-switch del BRIDGE --name=NAME\n"
-                "\n"
-                "Make or remove the bridge of a switch. A bridge that is there already is adopted if it was\n"
-                "made for that switch, and then brought to the state asked for.\n"
-                "\n"
-                "  --name=NAME           The switch, as its configuration calls it\n"
-                "  --address=IP/PREFIX   An address of the host on it; may be repeated; others are removed\n"
-                "  --mtu=N               MTU of the bridge and of taps added to it\n"
-                "  -h --help             Show this help\n"
-                "     --version          Show the version\n";
-
 static const char *arg_bridge;
 static const char *arg_name;
 static unsigned arg_mtu; /* 0: leave it to the kernel */
@@ -86,44 +73,29 @@ static bool contains_address(const IPAddress *list, size_t n, const IPAddress *i
         return false;
 }
 
-static int remove_addresses(Rtnl *rtnl, int ifindex) {
+/* Takes from the bridge what it is not to have, or gives it what it lacks. It is asked anew for each: a secondary address
+ * goes with its primary. */
+static int change_addresses(Rtnl *rtnl, int ifindex, bool add) {
         _cleanup_free_ IPAddress *have = NULL;
         char text[IP_STRING_SIZE];
-        size_t n;
+        size_t n_have;
         int r;
 
-        r = address_list(rtnl, ifindex, &have, &n);
+        r = address_list(rtnl, ifindex, &have, &n_have);
         if (r < 0)
                 return log_error_errno(
                                 r, "Cannot list the addresses of %s: %m%s", arg_bridge, rtnl_reason(rtnl));
-        for (size_t i = 0; i < n; i++) {
-                if (contains_address(arg_addresses, arg_n_addresses, &have[i]))
-                        continue;
-                r = address_delete(rtnl, ifindex, &have[i]);
-                if (r < 0 && r != -EADDRNOTAVAIL) /* a secondary one goes with its primary */
-                        return log_error_errno(r, "Cannot take the address %s from %s: %m%s",
-                                        format_ip_prefix(&have[i], text), arg_bridge, rtnl_reason(rtnl));
-        }
-        return 0;
-}
+        for (size_t i = 0; i < (add ? arg_n_addresses : n_have); i++) {
+                const IPAddress *ip = add ? &arg_addresses[i] : &have[i];
 
-static int add_addresses(Rtnl *rtnl, int ifindex) {
-        _cleanup_free_ IPAddress *have = NULL;
-        char text[IP_STRING_SIZE];
-        size_t n;
-        int r;
-
-        r = address_list(rtnl, ifindex, &have, &n);
-        if (r < 0)
-                return log_error_errno(
-                                r, "Cannot list the addresses of %s: %m%s", arg_bridge, rtnl_reason(rtnl));
-        for (size_t i = 0; i < arg_n_addresses; i++) {
-                if (contains_address(have, n, &arg_addresses[i]))
+                if (add ? contains_address(have, n_have, ip)
+                        : contains_address(arg_addresses, arg_n_addresses, ip))
                         continue;
-                r = address_add(rtnl, ifindex, &arg_addresses[i]);
-                if (r < 0)
-                        return log_error_errno(r, "Cannot give %s the address %s: %m%s", arg_bridge,
-                                        format_ip_prefix(&arg_addresses[i], text), rtnl_reason(rtnl));
+                r = add ? address_add(rtnl, ifindex, ip) : address_delete(rtnl, ifindex, ip);
+                if (r < 0 && (add || r != -EADDRNOTAVAIL))
+                        return log_error_errno(r, "Cannot %s the address %s %s %s: %m%s",
+                                        add ? "add" : "take", format_ip_prefix(ip, text), add ? "to" : "from",
+                                        arg_bridge, rtnl_reason(rtnl));
         }
         return 0;
 }
@@ -151,10 +123,8 @@ static int configure(Rtnl *rtnl, const Link *link, const struct ether_addr *mac)
         if (r < 0)
                 return log_error_errno(r, "Cannot set the neighbour parameters of %s: %m%s", arg_bridge,
                                 rtnl_reason(rtnl));
-        r = remove_addresses(rtnl, link->ifindex);
-        if (r < 0)
-                return r;
-        return add_addresses(rtnl, link->ifindex);
+        r = change_addresses(rtnl, link->ifindex, false);
+        return r < 0 ? r : change_addresses(rtnl, link->ifindex, true);
 }
 
 static bool is_ours(const Link *link) {
@@ -246,63 +216,72 @@ static int add_arg_address(const char *text) {
         return 0;
 }
 
-static int parse_option(int c) {
-        switch (c) {
-        case 'n':
-                if (!name_is_valid(optarg))
-                        return program_usage("--name=%s is not a valid name", optarg);
-                arg_name = optarg;
-                return 0;
-        case 'a':
-                return add_arg_address(optarg);
-        case 'm':
-                if (parse_unsigned(optarg, 68, 65535, &arg_mtu) < 0) /* RFC 791: 68 at least */
-                        return program_usage("--mtu=%s is not a number from 68 to 65535", optarg);
-                return 0;
-        default:
-                return program_usage("Unknown or incomplete option");
+enum { OPTION_NAME = PROGRAM_OPTION_FIRST, OPTION_ADDRESS, OPTION_MTU };
+static const ProgramOption options[] = {
+        { OPTION_NAME, "name", "NAME", "The switch, as its configuration calls it" },
+        { OPTION_ADDRESS, "address", "IP/PREFIX",
+                        "An address of the host on it; may be repeated; others are removed" },
+        { OPTION_MTU, "mtu", "N", "MTU of the bridge and of taps added to it" },
+        {},
+};
+
+static int parse_option(int option, const char *value, void *userdata) {
+        switch (option) {
+        case OPTION_NAME:
+                arg_name = value;
+                return name_is_valid(value) ? 0 : program_usage("--name=%s is not a valid name", value);
+        case OPTION_ADDRESS:
+                return add_arg_address(value);
+        case OPTION_MTU:
+                return parse_unsigned(value, 68, 65535, &arg_mtu) >= 0 /* RFC 791: 68 at least */
+                                       ? 0
+                                       : program_usage("--mtu=%s is not a number from 68 to 65535", value);
         }
+        return PROGRAM_USAGE;
 }
 
-static int run(int argc, char *argv[]) {
-        static const struct option options[] = { PROGRAM_OPTIONS, { "name", required_argument, NULL, 'n' },
-                { "address", required_argument, NULL, 'a' }, { "mtu", required_argument, NULL, 'm' }, {} };
+static int with_bridge(const char *bridge, int (*f)(Rtnl *rtnl)) {
         _cleanup_rtnl_ Rtnl *rtnl = NULL;
-        bool is_add;
-        int r, c;
+        int r;
 
-        opterr = 0;
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-                if (c == 'h')
-                        return program_help(help);
-                if (c == PROGRAM_OPTION_VERSION)
-                        return program_version();
-                r = parse_option(c);
-                if (r < 0)
-                        return r;
-        }
-        if (argc - optind != 2)
-                return program_usage("Expected a verb and a bridge");
-        is_add = streq(argv[optind], "add");
-        if (!is_add && !streq(argv[optind], "del"))
-                return program_usage("Unknown verb %s", argv[optind]);
-        arg_bridge = argv[optind + 1];
-        if (!ifname_is_valid(arg_bridge))
-                return program_usage("%s is not a valid interface name", arg_bridge);
-        if (!arg_name)
-                return program_usage("--name= is missing");
-
+        arg_bridge = bridge;
+        if (!ifname_is_valid(bridge))
+                return program_usage("%s is not a valid interface name", bridge);
         r = rtnl_new(&rtnl);
         if (r < 0)
                 return log_error_errno(r, "Cannot open a netlink socket: %m");
-        return is_add ? add(rtnl) : del(rtnl);
+        return f(rtnl);
 }
+
+static int verb_add(char *words[], void *userdata) {
+        return with_bridge(words[0], add);
+}
+
+static int verb_del(char *words[], void *userdata) {
+        return with_bridge(words[0], del);
+}
+
+static const ProgramVerb verbs[] = {
+        { "add", 1, 1, "BRIDGE", "make it, or adopt it if it is there, and bring it to the state asked for",
+                        verb_add, .required = PROGRAM_BIT(OPTION_NAME),
+                        .options = PROGRAM_BIT(OPTION_ADDRESS) | PROGRAM_BIT(OPTION_MTU) },
+        { "del", 1, 1, "BRIDGE", "remove it", verb_del, .required = PROGRAM_BIT(OPTION_NAME) },
+        {},
+};
+
+static const Program program = {
+        .about = "Make or remove the bridge of a switch. A bridge that is there already is adopted if it was\n"
+                 "made for that switch.",
+        .verbs = verbs,
+        .options = options,
+        .parse = parse_option,
+};
 
 int main(int argc, char *argv[]) {
         int r;
 
         log_setup("qnet-switch");
-        r = run(argc, argv);
+        r = program_run(&program, argc, argv, NULL);
         free(arg_addresses);
         return program_exit_status(r);
 }

@@ -13,27 +13,6 @@
 #include "program.h"
 #include "tap.h"
 
-static const char help[] =
-                "Usage: qnet-tap add IFNAME --vm=NAME --mac=MAC|random --bridge=BRIDGE [OPTION...]\n"
-                "       qnet-tap own IFNAME USER|UID|--owner-of=DIR [OPTION...]\n"
-                "       qnet-tap del IFNAME\n"
-                "\n"
-                "Make a persistent tap for a VM on a bridge; give it to the user that QEMU runs as; remove it.\n"
-                "\n"
-                "  --vm=NAME          add: the VM\n"
-                "  --mac=MAC|random   MAC of the guest's NIC; random: own picks it\n"
-                "  --bridge=BRIDGE    add: the bridge to attach it to\n"
-                "  --mtu=N            add: MTU; default: the bridge's\n"
-                "  --isolated         add: no traffic to other isolated ports of the bridge\n"
-                "  --owner=USER|UID   add: who may open it; default: root\n"
-                "  --group=GROUP|GID  add: members of which group may open it\n"
-                "  --owner-of=DIR     own: give it to the owner of DIR\n"
-                "  --index=N          own: number of the interface in the VM, for --env-file=; default: 0\n"
-                "  --env-file=FILE    own: where to write QNET_MACn=MAC for a random MAC\n"
-                "  --pin=IP           own: make IP of the guest a permanent neighbour entry; may be repeated\n"
-                "  -h --help          Show this help\n"
-                "     --version       Show the version\n";
-
 enum {
         OPTION_VM = PROGRAM_OPTION_FIRST,
         OPTION_MAC,
@@ -47,40 +26,22 @@ enum {
         OPTION_ENV_FILE,
         OPTION_PIN,
 };
-#define BIT(option) (1U << ((option) -PROGRAM_OPTION_FIRST))
-
-static const struct option options[] = {
-        PROGRAM_OPTIONS,
-        { "vm", required_argument, NULL, OPTION_VM },
-        { "mac", required_argument, NULL, OPTION_MAC },
-        { "bridge", required_argument, NULL, OPTION_BRIDGE },
-        { "mtu", required_argument, NULL, OPTION_MTU },
-        { "isolated", no_argument, NULL, OPTION_ISOLATED },
-        { "owner", required_argument, NULL, OPTION_OWNER },
-        { "group", required_argument, NULL, OPTION_GROUP },
-        { "owner-of", required_argument, NULL, OPTION_OWNER_OF },
-        { "index", required_argument, NULL, OPTION_INDEX },
-        { "env-file", required_argument, NULL, OPTION_ENV_FILE },
-        { "pin", required_argument, NULL, OPTION_PIN },
+static const ProgramOption options[] = {
+        { OPTION_VM, "vm", "NAME", "The VM" },
+        { OPTION_MAC, "mac", "MAC|random", "MAC of the guest's NIC; random: own picks it" },
+        { OPTION_BRIDGE, "bridge", "BRIDGE", "The bridge to attach it to" },
+        { OPTION_MTU, "mtu", "N", "MTU; default: the bridge's" },
+        { OPTION_ISOLATED, "isolated", NULL, "No traffic to other isolated ports of the bridge" },
+        { OPTION_OWNER, "owner", "USER|UID", "Who may open it; default: root" },
+        { OPTION_GROUP, "group", "GROUP|GID", "Members of which group may open it" },
+        { OPTION_OWNER_OF, "owner-of", "DIR", "Give it to the owner of DIR, instead of to USER" },
+        { OPTION_INDEX, "index", "N", "Number of the interface in the VM, for --env-file=; default: 0" },
+        { OPTION_ENV_FILE, "env-file", "FILE", "Where to write QNET_MACn=MAC for a random MAC" },
+        { OPTION_PIN, "pin", "IP", "Make IP of the guest a permanent neighbour entry; may be repeated" },
         {},
 };
 
-static const struct Verb {
-        const char *name;
-        int (*f)(Rtnl *rtnl, const TapArguments *arguments);
-        unsigned options; /* that it takes */
-} verbs[] = {
-        { "add", tap_add,
-                        BIT(OPTION_VM) | BIT(OPTION_MAC) | BIT(OPTION_BRIDGE) | BIT(OPTION_MTU) |
-                                        BIT(OPTION_ISOLATED) | BIT(OPTION_OWNER) | BIT(OPTION_GROUP) },
-        { "own", tap_own,
-                        BIT(OPTION_MAC) | BIT(OPTION_OWNER_OF) | BIT(OPTION_INDEX) | BIT(OPTION_ENV_FILE) |
-                                        BIT(OPTION_PIN) },
-        { "del", tap_del, 0 },
-};
-
 static TapArguments arg = { .owner = (uid_t) -1, .group = (gid_t) -1 };
-static unsigned arg_given; /* BIT() of each option seen */
 
 /* By number without NSS, which a user of systemd's DynamicUser= would need */
 static int parse_user(const char *s, uid_t *ret) {
@@ -130,7 +91,7 @@ static int add_pin(const char *s) {
         return 0;
 }
 
-static int parse_option(int option, const char *value) {
+static int parse_option(int option, const char *value, void *userdata) {
         switch (option) {
         case OPTION_VM:
                 arg.vm = value;
@@ -172,18 +133,30 @@ static int parse_option(int option, const char *value) {
                                        : program_usage("--env-file=%s is not a plain absolute path", value);
         case OPTION_PIN:
                 return add_pin(value);
-        default:
-                return program_usage("Unknown option, or one that lacks its value");
         }
+        return PROGRAM_USAGE;
 }
 
-static int check_add(void) {
-        if (!arg.vm || !arg.bridge || !(arg_given & BIT(OPTION_MAC)))
-                return program_usage("--vm=, --mac= and --bridge= must be given");
-        return 0;
+static int with_tap(const char *ifname, int (*f)(Rtnl *rtnl, const TapArguments *arguments)) {
+        _cleanup_rtnl_ Rtnl *rtnl = NULL;
+        int r;
+
+        arg.ifname = ifname;
+        if (!ifname_is_valid(ifname))
+                return program_usage("%s is not a valid interface name", ifname);
+        r = rtnl_new(&rtnl);
+        if (r < 0)
+                return log_error_errno(r, "Cannot open a netlink socket: %m");
+        return f(rtnl, &arg);
 }
 
-static int check_own(const char *user) {
+static int verb_add(char *words[], void *userdata) {
+        return with_tap(words[0], tap_add);
+}
+
+static int verb_own(char *words[], void *userdata) {
+        const char *user = words[1];
+
         if (!user == !arg.owner_of)
                 return program_usage("Expected either a user or --owner-of=");
         if (user && parse_user(user, &arg.owner) < 0)
@@ -192,67 +165,38 @@ static int check_own(const char *user) {
                 return program_usage("own takes --mac=random only");
         if (arg.random_mac != !!arg.env_file)
                 return program_usage("--mac=random and --env-file= go together");
-        return 0;
+        return with_tap(words[0], tap_own);
 }
 
-/* Everything behind the options; which verb it is. */
-static int parse_positional(int n, char *words[], const struct Verb **ret) {
-        const struct Verb *verb = NULL;
-        int r = 0;
-
-        if (n < 2)
-                return program_usage("Expected a verb and an interface");
-        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                if (streq(words[0], verbs[i].name))
-                        verb = &verbs[i];
-        if (!verb)
-                return program_usage("Unknown verb %s", words[0]);
-        for (const struct option *o = options; o->name; o++)
-                if (o->val >= PROGRAM_OPTION_FIRST && (arg_given & BIT(o->val) & ~verb->options))
-                        return program_usage("%s does not take --%s", verb->name, o->name);
-        arg.ifname = words[1];
-        if (!ifname_is_valid(arg.ifname))
-                return program_usage("%s is not a valid interface name", arg.ifname);
-        if (n > (verb->f == tap_own ? 3 : 2))
-                return program_usage("Unexpected argument %s", words[n - 1]);
-        if (verb->f == tap_add)
-                r = check_add();
-        else if (verb->f == tap_own)
-                r = check_own(words[2]); /* argv ends with NULL */
-        *ret = verb;
-        return r;
+static int verb_del(char *words[], void *userdata) {
+        return with_tap(words[0], tap_del);
 }
 
-static int run(int argc, char *argv[]) {
-        _cleanup_rtnl_ Rtnl *rtnl = NULL;
-        const struct Verb *verb = NULL;
-        int r, c;
+#define BIT PROGRAM_BIT
+static const ProgramVerb verbs[] = {
+        { "add", 1, 1, "IFNAME", "make a persistent tap for a VM, on a bridge", verb_add,
+                        .required = BIT(OPTION_VM) | BIT(OPTION_MAC) | BIT(OPTION_BRIDGE),
+                        .options = BIT(OPTION_MTU) | BIT(OPTION_ISOLATED) | BIT(OPTION_OWNER) |
+                                   BIT(OPTION_GROUP) },
+        { "own", 1, 2, "IFNAME [USER|UID]", "give it to the user that QEMU runs as", verb_own,
+                        .options = BIT(OPTION_OWNER_OF) | BIT(OPTION_MAC) | BIT(OPTION_ENV_FILE) |
+                                   BIT(OPTION_INDEX) | BIT(OPTION_PIN) },
+        { "del", 1, 1, "IFNAME", "remove it", verb_del },
+        {},
+};
 
-        opterr = 0;
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-                if (c == 'h')
-                        return program_help(help);
-                if (c == PROGRAM_OPTION_VERSION)
-                        return program_version();
-                r = parse_option(c, optarg);
-                if (r < 0)
-                        return r;
-                arg_given |= BIT(c);
-        }
-        r = parse_positional(argc - optind, argv + optind, &verb);
-        if (r < 0)
-                return r;
-        r = rtnl_new(&rtnl);
-        if (r < 0)
-                return log_error_errno(r, "Cannot open a netlink socket: %m");
-        return verb->f(rtnl, &arg);
-}
+static const Program program = {
+        .about = "Make a persistent tap for a VM on a bridge; give it to the user that QEMU runs as; remove it.",
+        .verbs = verbs,
+        .options = options,
+        .parse = parse_option,
+};
 
 int main(int argc, char *argv[]) {
         int r;
 
         log_setup("qnet-tap");
-        r = run(argc, argv);
+        r = program_run(&program, argc, argv, NULL);
         free(arg.pins);
         return program_exit_status(r);
 }

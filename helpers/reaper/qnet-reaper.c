@@ -18,29 +18,9 @@
 #define SETTLE           (120 * USEC_PER_MSEC)
 #define RETRY_DELAY      10U /* s, after a reaper that failed */
 
-static const char help[] =
-                "qnet-reaper run [--log=FILE...] [--hold-off=SPAN] [--state=DIRECTORY]\n"
-                "qnet-reaper check [--log=FILE...] [--state=DIRECTORY]\n"
-                "qnet-reaper status [--log=FILE...] [--state=DIRECTORY] [--json]\n"
-                "qnet-reaper resolve ADDRESS|NAME... [--json]\n"
-                "\n"
-                "Restarts the virtual machines whose IP address, MAC address or name was appended to a kill log.\n"
-                "\n"
-                "  run                   take new lines, restart VMs, wait for that, end when nothing is left\n"
-                "  check                 start qnet-reaper.service if a line waits or a restart was not finished\n"
-                "  status                what was taken of each log, and what waits\n"
-                "  resolve               which VM would be meant, or why none; restarts nothing\n"
-                "\n"
-                "      --log=FILE        a kill log, may be given several times; default " DEFAULT_LOG "\n"
-                "      --hold-off=SPAN   leave a VM alone that was started less than this ago; default 10s\n"
-                "      --state=DIRECTORY where positions are kept; default $STATE_DIRECTORY or " DEFAULT_STATE
-                "\n"
-                "      --json            machine-readable output\n"
-                "  -h, --help            this text\n"
-                "      --version         the version\n";
-
 typedef struct Arguments {
-        char **logs, **words;
+        char **logs;
+        bool logs_given;
         char *state;
         usec_t hold_off;
         bool json;
@@ -48,7 +28,6 @@ typedef struct Arguments {
 
 static void arguments_done(Arguments *a) {
         strv_free(a->logs);
-        strv_free(a->words);
         free(a->state);
 }
 
@@ -63,7 +42,7 @@ static int print_json(json_t *j) {
 
 /* ---- run, check ---- */
 
-static int verb_run(const Arguments *a) {
+static int reap(const Arguments *a) {
         const ReaperOptions options = {
                 .logs = a->logs,
                 .state = a->state,
@@ -97,7 +76,7 @@ static int start_reaper(void) {
         return 0;
 }
 
-static int verb_check(const Arguments *a) {
+static int check(const Arguments *a) {
         _cleanup_close_ int state_fd = -1;
         int r;
 
@@ -143,14 +122,14 @@ static void print_status(const char *log, const KillLogStatus *s) {
                 printf("  error:       %s\n", strerror(-s->error));
 }
 
-static int verb_status(const Arguments *a, bool logs_given) {
+static int status(const Arguments *a) {
         _cleanup_json_ json_t *array = json_array();
         _cleanup_strv_ char **known = NULL;
         _cleanup_close_ int state_fd = -1;
         int r;
 
         r = cursor_open_state(a->state, false, &state_fd);
-        if (r >= 0 && !logs_given)
+        if (r >= 0 && !a->logs_given)
                 r = cursor_list(state_fd, &known);
         if (r < 0 && r != -ENOENT)
                 return log_error_errno(r, "Cannot read state directory %s: %m", a->state);
@@ -211,7 +190,8 @@ static int resolve_one(Resolver *resolver, const char *word, Target *ret, char *
         return r;
 }
 
-static int verb_resolve(const Arguments *a) {
+static int verb_resolve(char *words[], void *userdata) {
+        const Arguments *a = userdata;
         _cleanup_json_ json_t *array = json_array();
         _cleanup_resolver_ Resolver *resolver = NULL;
         _cleanup_rtnl_ Rtnl *rtnl = NULL;
@@ -222,7 +202,7 @@ static int verb_resolve(const Arguments *a) {
                 r = resolver_new(rtnl, &resolver);
         if (r < 0)
                 return log_error_errno(r, "Cannot list the network links: %m");
-        STRV_FOREACH (word, a->words) {
+        STRV_FOREACH (word, words) {
                 _cleanup_free_ char *why = NULL;
                 Target t = { 0 };
                 r = resolve_one(resolver, *word, &t, &why);
@@ -244,31 +224,45 @@ static int verb_resolve(const Arguments *a) {
 /* ---- argv ---- */
 
 enum { OPTION_LOG = PROGRAM_OPTION_FIRST, OPTION_HOLD_OFF, OPTION_STATE, OPTION_JSON };
+static const ProgramOption options[] = {
+        { OPTION_LOG, "log", "FILE", "A kill log, may be given several times; default: " DEFAULT_LOG },
+        { OPTION_HOLD_OFF, "hold-off", "SPAN",
+                        "Leave a VM alone that was started less than this ago; default: 10s" },
+        { OPTION_STATE, "state", "DIR",
+                        "Where positions are kept; default: $STATE_DIRECTORY or " DEFAULT_STATE },
+        { OPTION_JSON, "json", NULL, "Machine-readable output" },
+        {},
+};
 
-static int parse_option(Arguments *a, int c) {
-        if (c == OPTION_LOG) {
-                if (!path_is_normalized(optarg))
-                        return program_usage(
-                                        "--log=%s is not an absolute path without \"..\", \".\" and \"//\"",
-                                        optarg);
-                if (strv_contains(a->logs, optarg))
-                        return 0;
-                return strv_extend(&a->logs, optarg) < 0 ? log_oom() : 0;
-        }
-        if (c == OPTION_HOLD_OFF)
-                return parse_sec(optarg, &a->hold_off) < 0
-                                       ? program_usage("--hold-off=%s is not a time span", optarg)
-                                       : 0;
-        if (c == OPTION_STATE) {
+static int add_log(Arguments *a, const char *path) {
+        if (!path_is_normalized(path))
+                return program_usage(
+                                "--log=%s is not an absolute path without \"..\", \".\" and \"//\"", path);
+        a->logs_given = true;
+        if (strv_contains(a->logs, path))
+                return 0;
+        return strv_extend(&a->logs, path) < 0 ? log_oom() : 0;
+}
+
+static int parse_option(int option, const char *value, void *userdata) {
+        Arguments *a = userdata;
+
+        switch (option) {
+        case OPTION_LOG:
+                return add_log(a, value);
+        case OPTION_HOLD_OFF:
+                return parse_sec(value, &a->hold_off) >= 0
+                                       ? 0
+                                       : program_usage("--hold-off=%s is not a time span", value);
+        case OPTION_STATE:
                 free(a->state);
-                a->state = strdup(optarg);
+                a->state = strdup(value);
                 return a->state ? 0 : log_oom();
-        }
-        if (c == OPTION_JSON) {
+        case OPTION_JSON:
                 a->json = true;
                 return 0;
         }
-        return program_usage("Unknown option or missing argument");
+        return PROGRAM_USAGE;
 }
 
 static int fill_defaults(Arguments *a) {
@@ -281,56 +275,48 @@ static int fill_defaults(Arguments *a) {
         return a->state ? 0 : log_oom();
 }
 
-static int dispatch(Arguments *a, const char *verb, bool logs_given) {
-        bool words = a->words != NULL;
+static int with_logs(Arguments *a, int (*f)(const Arguments *a)) {
+        int r = fill_defaults(a);
 
-        if (streq(verb, "resolve"))
-                return words ? verb_resolve(a) : program_usage("resolve needs an address or a name");
-        if (words)
-                return program_usage("Too many arguments: %s", a->words[0]);
-        if (streq(verb, "run"))
-                return verb_run(a);
-        if (streq(verb, "check"))
-                return verb_check(a);
-        if (streq(verb, "status"))
-                return verb_status(a, logs_given);
-        return program_usage("Unknown verb %s", verb);
+        return r < 0 ? r : f(a);
 }
 
-static int run(int argc, char *argv[]) {
-        static const struct option options[] = {
-                PROGRAM_OPTIONS,
-                { "log", required_argument, NULL, OPTION_LOG },
-                { "hold-off", required_argument, NULL, OPTION_HOLD_OFF },
-                { "state", required_argument, NULL, OPTION_STATE },
-                { "json", no_argument, NULL, OPTION_JSON },
-                { 0 },
-        };
-        _cleanup_(arguments_done) Arguments a = { .hold_off = DEFAULT_HOLD_OFF };
-        bool logs_given;
-        int c, r;
-
-        opterr = 0;
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-                if (c == 'h')
-                        return program_help(help);
-                if (c == PROGRAM_OPTION_VERSION)
-                        return program_version();
-                r = parse_option(&a, c);
-                if (r < 0)
-                        return r;
-        }
-        if (optind >= argc)
-                return program_usage("A verb is needed: run, check, status or resolve");
-        for (int i = optind + 1; i < argc; i++)
-                if (strv_extend(&a.words, argv[i]) < 0)
-                        return log_oom();
-        logs_given = a.logs != NULL;
-        r = fill_defaults(&a);
-        return r < 0 ? r : dispatch(&a, argv[optind], logs_given);
+static int verb_run(char *words[], void *userdata) {
+        return with_logs(userdata, reap);
 }
+
+static int verb_check(char *words[], void *userdata) {
+        return with_logs(userdata, check);
+}
+
+static int verb_status(char *words[], void *userdata) {
+        return with_logs(userdata, status);
+}
+
+#define BIT PROGRAM_BIT
+static const ProgramVerb verbs[] = {
+        { "run", 0, 0, "", "take new lines, restart VMs, wait for that, end when nothing is left", verb_run,
+                        .options = BIT(OPTION_LOG) | BIT(OPTION_HOLD_OFF) | BIT(OPTION_STATE) },
+        { "check", 0, 0, "", "start qnet-reaper.service if a line waits or a restart was not finished",
+                        verb_check, .options = BIT(OPTION_LOG) | BIT(OPTION_STATE) },
+        { "status", 0, 0, "", "what was taken of each log, and what waits", verb_status,
+                        .options = BIT(OPTION_LOG) | BIT(OPTION_STATE) | BIT(OPTION_JSON) },
+        { "resolve", 1, PROGRAM_WORDS_MAX, "ADDRESS|VM...",
+                        "which VM would be meant, or why none; restarts nothing", verb_resolve,
+                        .options = BIT(OPTION_JSON) },
+        {},
+};
+
+static const Program program = {
+        .about = "Restart the virtual machines whose IP address, MAC address or name was appended to a kill log.",
+        .verbs = verbs,
+        .options = options,
+        .parse = parse_option,
+};
 
 int main(int argc, char *argv[]) {
+        _cleanup_(arguments_done) Arguments a = { .hold_off = DEFAULT_HOLD_OFF };
+
         log_setup("qnet-reaper");
-        return program_exit_status(run(argc, argv));
+        return program_exit_status(program_run(&program, argc, argv, &a));
 }

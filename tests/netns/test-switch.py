@@ -149,7 +149,7 @@ def test_is_refused_without_privilege():
 
 def test_bad_arguments():
     switch("add", "s1", status=2, says="--name=")
-    switch("add", status=2, says="Expected a verb and a bridge")
+    switch("add", status=2, says="Expected add BRIDGE")
     switch("make", "s1", "--name=lab", status=2, says="make")
     switch("add", "a/b", "--name=lab", status=2, says="a/b")
     switch("add", "s1", "--name=l b", status=2, says="l b")
