@@ -165,6 +165,10 @@ static int set_key(Subject *s, Item *item, const Cursor *c, Origin origin, void 
         if (r == -EINVAL)
                 return problem_add(s->model, s->problems, s->n_problems, origin, &item->reported, "%s=%s %s",
                                 key->name, SHOW(item->value), setting.why);
+        if (r >= 0 && setting.warning && !item->reported) {
+                model_warning(s->model, origin, "%s=%s %s", key->name, SHOW(item->value), setting.warning);
+                item->reported = true;
+        }
         return r < 0 ? r : said_set(s->model->arena, said, key, origin);
 }
 

@@ -259,6 +259,7 @@ static int settle_all(Reading *r, size_t first_block) {
 
 static const char *error_text(int error) {
         return error == -EMEDIUMTYPE ? "it is not a regular file"
+               : error == -ENOTDIR   ? "it is not a directory"
                : error == -EFBIG     ? "it is larger than 16 MiB"
                : error == -EILSEQ    ? "its name has control characters or is not UTF-8"
                                      : strerror(-error);

@@ -65,7 +65,7 @@ static int add_broken(Search *s, const char *path, int error) {
  * not know the call, get the plain open(2). */
 static int open_in_root(
                 const Search *s, int dir_fd, const char *name, const char *path, bool is_link, int flags) {
-        flags |= O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+        flags |= flags & O_PATH ? O_CLOEXEC : O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
         if (s->root_fd >= 0 && is_link) {
                 struct open_how how = { .flags = (uint64_t) flags, .resolve = RESOLVE_IN_ROOT };
                 int fd = (int) syscall(SYS_openat2, s->root_fd, path + 1, &how, sizeof(how));
@@ -75,6 +75,14 @@ static int open_in_root(
         return openat(dir_fd, name, flags);
 }
 
+/* Something else is where a directory belongs. One of the directories above may as well be a file: then there is no
+ * such directory, as below a home that is /dev/null. */
+static bool is_in_the_way(const Search *s, int at_fd, const char *name, const char *path) {
+        _cleanup_close_ int fd = open_in_root(s, at_fd, name, path, true, O_PATH);
+
+        return fd >= 0;
+}
+
 /* Opens for readdir; *ret is NULL and the result 0 when there is no such directory. */
 static int open_directory(Search *s, int at_fd, const char *name, const char *path, DIR **ret, int *ret_fd) {
         _cleanup_closedir_ DIR *d = NULL;
@@ -82,8 +90,10 @@ static int open_directory(Search *s, int at_fd, const char *name, const char *pa
 
         *ret = NULL;
         fd = open_in_root(s, at_fd, name, path, true, O_DIRECTORY);
+        if (fd < 0 && errno == ENOTDIR)
+                return is_in_the_way(s, at_fd, name, path) ? add_broken(s, path, -ENOTDIR) : 0;
         if (fd < 0)
-                return errno == ENOENT || errno == ENOTDIR ? 0 : add_broken(s, path, -errno);
+                return errno == ENOENT ? 0 : add_broken(s, path, -errno);
         d = fdopendir(fd);
         if (!d) {
                 safe_close(fd);
@@ -170,7 +180,7 @@ static int read_search_directory(Search *s, unsigned directory, const char *path
         for (struct dirent *de; (de = readdir(d));) {
                 if (is_conf_name(de->d_name))
                         r = add_file(s, de, directory, fd, path, CONF_MAIN, NULL);
-                else if (de->d_type != DT_REG && endswith(de->d_name, ".d"))
+                else if (endswith(de->d_name, ".d"))
                         r = read_dropin_directory(s, directory, fd, path, de->d_name);
                 if (r < 0)
                         return r;

@@ -113,14 +113,22 @@ int parse_cpus(Setting *s, char *value, void *member) {
 /* ---- memory ---- */
 
 int parse_memory_slots(Setting *s, char *value, void *member) {
-        return parse_unsigned(value, 1, 256, member) < 0 ? setting_refuse(s, "is not a number from 1 to 256")
-                                                         : 0;
+        char *text;
+        int r;
+
+        r = setting_expand(s, value, &text);
+        if (r < 0)
+                return r;
+        return parse_unsigned(text, 1, 256, member) < 0 ? setting_refuse(s, "is not a number from 1 to 256")
+                                                        : 0;
 }
 
 int parse_huge_pages(Setting *s, char *value, void *member) {
         Hardware *h = member;
         uint64_t size;
+        char *text;
         bool yes;
+        int r;
 
         if (!*value) {
                 h->huge_pages = false;
@@ -132,7 +140,10 @@ int parse_huge_pages(Setting *s, char *value, void *member) {
                 h->huge_page_size = 0;
                 return 0;
         }
-        if (parse_size(value, &size) < 0 || size < 16 * 1024 || size > UINT64_C(16) << 30 ||
+        r = setting_expand(s, value, &text);
+        if (r < 0)
+                return r;
+        if (parse_size(text, &size) < 0 || size < 16 * 1024 || size > UINT64_C(16) << 30 ||
                         (size & (size - 1)))
                 return setting_refuse(s, "is neither yes nor no nor the size of a page, such as 2M or 1G");
         h->huge_pages = true;
@@ -239,12 +250,17 @@ int parse_gdb(Setting *s, char *value, void *member) {
 int parse_screen_size(Setting *s, char *value, void *member) {
         Hardware *h = member;
         unsigned width = 0, height = 0;
+        int r;
 
         if (*value) {
-                char *x = strchr(value, 'x'), first[8];
+                char *text, *x, first[8];
 
+                r = setting_expand(s, value, &text);
+                if (r < 0)
+                        return r;
+                x = strchr(text, 'x');
                 if (x)
-                        snprintf(first, sizeof(first), "%.*s", (int) MIN(x - value, (ptrdiff_t) 7), value);
+                        snprintf(first, sizeof(first), "%.*s", (int) MIN(x - text, (ptrdiff_t) 7), text);
                 if (!x || parse_unsigned(first, 16, SCREEN_MAX, &width) < 0 ||
                                 parse_unsigned(x + 1, 16, SCREEN_MAX, &height) < 0)
                         return setting_refuse(s, "is not WIDTHxHEIGHT in pixels, such as 1280x800");
@@ -259,10 +275,16 @@ int parse_keyboard(Setting *s, char *value, void *member) {
         static const char *const layouts[] = { "ar", "bepo", "cz", "da", "de", "de-ch", "en-gb", "en-us",
                 "es", "et", "fi", "fo", "fr", "fr-be", "fr-ca", "fr-ch", "hr", "hu", "is", "it", "ja", "lt",
                 "lv", "mk", "nl", "no", "pl", "pt", "pt-br", "ru", "sl", "sv", "th", "tr" };
-        Nearest nearest = nearest_init(value);
+        Nearest nearest;
+        char *text;
+        int r;
 
+        r = setting_expand(s, value, &text);
+        if (r < 0)
+                return r;
+        nearest = nearest_init(text);
         for (size_t i = 0; i < ELEMENTSOF(layouts); i++) {
-                if (streq(layouts[i], value)) {
+                if (streq(layouts[i], text)) {
                         *(const char **) member = layouts[i];
                         return 0;
                 }
@@ -290,6 +312,10 @@ int parse_boot(Setting *s, char *value, void *member) {
                 return r;
         for (size_t i = 0; i < n; i++) {
                 const char *letter = NULL;
+
+                r = setting_expand(s, words[i], words + i);
+                if (r < 0)
+                        return r;
 
                 for (size_t k = 0; k < ELEMENTSOF(devices); k++)
                         if (streq(words[i], devices[k].word))
@@ -338,9 +364,15 @@ static bool date_is_valid(const char *s) {
 }
 
 int parse_clock(Setting *s, char *value, void *member) {
-        if (!streq(value, "utc") && !streq(value, "localtime") && !date_is_valid(value))
+        char *text;
+        int r;
+
+        r = setting_expand(s, value, &text);
+        if (r < 0)
+                return r;
+        if (!streq(text, "utc") && !streq(text, "localtime") && !date_is_valid(text))
                 return setting_refuse(s, "is not one of utc, localtime, YYYY-MM-DD, YYYY-MM-DDTHH:MM:SS");
-        *(char **) member = value;
+        *(char **) member = text;
         return 0;
 }
 
@@ -449,7 +481,7 @@ static int check_smbios_field(Setting *s, const char *field, bool first) {
         if (startswith(field, "file=") || startswith(field, "path="))
                 return setting_refuse(s, "names a file, which the guest would see; only values can be given");
         if (first && (!startswith(field, "type=") || digits == 0 || digits > 3 ||
-                                     !strchr(",", field[n + 1 + digits])))
+                                     !strchr(",", field[n + 1 + digits]) || startswith(field + n + 1 + digits, ",,")))
                 return setting_refuse(s, "does not begin with type=NUMBER");
         return 0;
 }

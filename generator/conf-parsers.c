@@ -6,7 +6,8 @@
 #include "conf-table.h"
 #include "words.h"
 
-#define COMMAND_LINE_MAX ((size_t) 64 * 1024)
+#define COMMAND_LINE_MAX  ((size_t) 64 * 1024)
+#define BUILT_IN_KILL_LOG "/run/qnet/kill.log" /* units/qnet-reaper.path */
 
 int setting_refuse(Setting *s, const char *format, ...) {
         char buf[512];
@@ -301,9 +302,15 @@ int parse_kill_logs(Setting *s, char *value, void *member) {
         r = parse_path(s, value, &path);
         if (r < 0)
                 return r;
+        if (streq(path, BUILT_IN_KILL_LOG)) {
+                s->warning = "is watched in any case, ignoring";
+                return 0;
+        }
         for (size_t i = 0; i < reaper->n_kill_logs; i++)
-                if (streq(reaper->kill_logs[i], path))
+                if (streq(reaper->kill_logs[i], path)) {
+                        s->warning = "is watched already, ignoring";
                         return 0;
+                }
         if (reaper->n_kill_logs >= 64)
                 return setting_refuse(s, "is more than 64 kill logs");
         return words_append(s->arena, &reaper->kill_logs, &reaper->n_kill_logs, path);

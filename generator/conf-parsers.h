@@ -20,6 +20,7 @@ typedef struct Setting {
         Origin origin;  /* of the key */
         Origin section; /* of the section header above it */
         const char *why;
+        const char *warning; /* of success: the end of a sentence, too, "KillLog=/x ..., ignoring" */
 } Setting;
 
 typedef int (*KeyParser)(Setting *s, char *value, void *member);

@@ -66,17 +66,39 @@ void emit_problems(const Problem *problems, size_t n, UnitWriter *w) {
                         unit_option(w, problems[i].text);
 }
 
-int emit_lab(const Lab *lab, const Members *of_labs, UnitWriter *w) {
-        size_t n;
-        const Member *members = members_find(of_labs, lab, &n);
-
-        unit_open(w, "qnet-lab@", lab->name, ".target");
+static void emit_lab_head(const Lab *lab, const char *suffix, UnitWriter *w) {
+        unit_open(w, "qnet-lab@", lab->name, suffix);
         unit_section(w, "Unit");
         if (lab->description)
                 unit_text(w, "Description", lab->description);
         else
                 unit_text(w, "Description", "Lab ", lab->name);
         emit_origin(&lab->origin, w);
+}
+
+/* A target runs nothing that could fail: a service of the same name does it for it. */
+static int emit_broken_lab(const Lab *lab, UnitWriter *w) {
+        emit_lab_head(lab, ".target", w);
+        unit_raw(w, "Requires", "qnet-lab@", lab->name, ".service");
+        unit_raw(w, "After", "qnet-lab@", lab->name, ".service");
+        return unit_close(w);
+}
+
+static int emit_lab_fail(const Lab *lab, UnitWriter *w) {
+        emit_lab_head(lab, ".service", w);
+        emit_exec_fail(w);
+        emit_problems(lab->problems, lab->n_problems, w);
+        unit_exec_end(w);
+        return unit_close(w);
+}
+
+int emit_lab(const Lab *lab, const Members *of_labs, UnitWriter *w) {
+        size_t n;
+        const Member *members = members_find(of_labs, lab, &n);
+
+        if (lab->n_problems > 0)
+                return emit_broken_lab(lab, w);
+        emit_lab_head(lab, ".target", w);
         /* Wants=, not Requires=: one broken VM does not take the lab down. A target is After= what it
          * wants by itself (systemd.target(5)), so that "systemctl start" of it returns when all are up. */
         for (size_t i = 0; i < n; i++)
@@ -142,6 +164,8 @@ static void emit_machine(Emit *e, const VM *vm) {
 
 static void emit_group(Emit *e, const Lab *lab) {
         check(e, emit_lab(lab, &e->of_labs, e->w));
+        if (lab->n_problems > 0)
+                check(e, emit_lab_fail(lab, e->w));
         emit_autostart(e, lab->autostart, "qnet-lab@", lab->name, ".target");
         check(e, emit_install(e->w, &lab->passthrough, "qnet-lab@", lab->name, ".target"));
 }

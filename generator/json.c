@@ -333,6 +333,7 @@ static json_t *lab_object(Builder *b, const Lab *l) {
         put(b, j, "name", text(l->name));
         put(b, j, "origin", origin(b, l->origin));
         put(b, j, "unit", unit("qnet-lab@", l->name, ".target"));
+        put(b, j, "problems", problems(b, l->problems, l->n_problems));
         put(b, j, "description", text(l->description));
         put(b, j, "autostart", json_boolean(l->autostart));
         put(b, j, "passthrough", passthrough(b, &l->passthrough));

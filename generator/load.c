@@ -181,10 +181,6 @@ static int add_instance(Loader *l, const Object *o, unsigned k) {
 
         if (!name)
                 return -ENOMEM;
-        if (!name_is_valid(name)) {
-                model_problem(l->m, o->origin, "Instances=: the name %s is too long", name);
-                return 0;
-        }
         r = overrides_collect(l->objects.overrides, KIND_VM, name, object_stem(o), o->name, &changes, &n);
         if (r < 0)
                 return r;
@@ -196,12 +192,29 @@ static int add_instance(Loader *l, const Object *o, unsigned k) {
         return add_vm(l, vm);
 }
 
+/* Whether the last of them, and with it all, has a valid name; else the VM itself says so in their place. */
+static int check_instances(Loader *l, VM *vm) {
+        char name[2 * NAME_LENGTH_MAX];
+        int r;
+
+        snprintf(name, sizeof(name), "%s%u", vm->name, vm->instances);
+        if (!vm->has_instances || vm->instances == 0 || name_is_valid(name))
+                return 0;
+        r = vm_problem(l->m, vm, said_at(&vm->said, vm->origin, KEYS_VM, "Instances"),
+                        "Instances=%u: the name %s is longer than %d characters", vm->instances, name,
+                        NAME_LENGTH_MAX);
+        vm->has_instances = false;
+        return r;
+}
+
 static int load_vm(Loader *l, const Object *o) {
         unsigned n;
         VM *vm;
         int r;
 
         r = build_vm(l, o, o->name, o->changes, o->n_changes, &vm);
+        if (r >= 0)
+                r = check_instances(l, vm);
         if (r < 0)
                 return r;
         if (!vm->has_instances)
@@ -270,9 +283,29 @@ static int load_lab(Loader *l, const Object *o) {
         lab->name = (char *) o->name;
         lab->origin = o->origin;
         s.said = &lab->said;
+        s.problems = &lab->problems;
+        s.n_problems = &lab->n_problems;
         s.passthrough = &lab->passthrough;
         r = apply_all(&s, o->own, o->n_own);
-        return r < 0 ? r : apply_all(&s, o->changes, o->n_changes);
+        if (r >= 0)
+                r = apply_all(&s, o->changes, o->n_changes);
+        return r < 0 ? r : check_owners(&s, o);
+}
+
+/* The blocks of the first file, for a second one that opens it is left out: a reaper that finds some of those who hang
+ * is better than none, and so it has no problems that it would fail with. */
+static int apply_first_file(Subject *s, const Object *o) {
+        int r = 0;
+
+        for (size_t i = 0; i < o->n_own && r >= 0; i++)
+                if (o->own[i]->file == o->own[0]->file)
+                        r = apply_block(s, o->own[i]);
+                else
+                        r = model_problem(s->model, o->own[i]->origin,
+                                        "[Reaper] is opened at %s:%u already, ignoring this one; what changes it "
+                                        "belongs into a drop-in",
+                                        o->own[0]->origin.file, o->own[0]->origin.line);
+        return r;
 }
 
 static int load_reaper(Loader *l, const Object *o) {
@@ -287,7 +320,7 @@ static int load_reaper(Loader *l, const Object *o) {
         int r;
 
         reaper->origin = o->origin;
-        r = apply_all(&s, o->own, o->n_own);
+        r = apply_first_file(&s, o);
         return r < 0 ? r : apply_all(&s, o->changes, o->n_changes);
 }
 

@@ -376,6 +376,8 @@ struct Lab {
         char *name;
         Origin origin; /* file NULL when only joined by Lab=, never opened as [Lab NAME] */
         Said said;
+        Problem *problems; /* any: starting it fails, and starts nobody */
+        size_t n_problems;
         char *description; /* NULL-able */
         bool autostart;
         PassthroughList passthrough;

@@ -9,6 +9,7 @@
 #include "validate.h"
 
 #define DEFAULT_MEMORY_SLOTS 8
+#define Q35_CPUS_OLD         288U
 
 #define hardware_problem(m, vm, key, ...) \
         vm_problem((m), (vm), said_at(&(vm)->said, (vm)->origin, KEYS_VM, (key)), __VA_ARGS__)
@@ -134,6 +135,45 @@ static int validate_memory(Model *m, VM *vm) {
         return 0;
 }
 
+/* ---- CPUs ---- */
+
+/* What the board has room for, 0: not known here, and QEMU tells; at most as the newest QEMU has it. */
+static unsigned cpus_limit(const VM *vm) {
+        static const struct {
+                const char *architectures, *machine;
+                unsigned limit;
+        } table[] = {
+                { " x86_64 i386 ", "q35", 4096 },
+                { " x86_64 i386 ", "pc-q35", 4096 },
+                { " x86_64 i386 ", "pc", 255 },
+                { " x86_64 i386 ", "microvm", 288 },
+                { " x86_64 i386 ", "isapc", 1 },
+                { " aarch64 arm riscv64 riscv32 ", "virt", 512 },
+                { " s390x ", "s390-ccw-virtio", 248 },
+                { " mips mipsel mips64 mips64el ", "malta", 16 },
+                { " m68k ", "virt", 1 },
+        };
+        char word[40];
+
+        snprintf(word, sizeof(word), " %s ", vm->architecture);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if (strstr(table[i].architectures, word) && machine_is(vm, table[i].machine))
+                        return table[i].limit;
+        return 0;
+}
+
+static int validate_cpus(Model *m, VM *vm) {
+        unsigned n = MAX(vm->cpus, vm->hardware->cpus_max), limit = cpus_limit(vm);
+
+        if (limit > 0 && n > limit)
+                return hardware_problem(m, vm, "CPUs", "CPUs=%u: Machine=%s has room for %u", n, vm->machine, limit);
+        if (n > Q35_CPUS_OLD && limit > Q35_CPUS_OLD && is_x86(vm))
+                model_warning(m, said_at(&vm->said, vm->origin, KEYS_VM, "CPUs"),
+                                "CPUs=%u: Machine=%s has room for %u before QEMU 8.1", n, vm->machine,
+                                Q35_CPUS_OLD);
+        return 0;
+}
+
 /* ---- display ---- */
 
 /* The graphics card that a guest is most likely to know; NULL where the board has its own. */
@@ -238,7 +278,7 @@ static int validate_debugging(Model *m, VM *vm) {
 
 int validate_hardware(Model *m, VM *vm) {
         static int (*const steps[])(Model *, VM *) = { validate_architecture, validate_accelerator,
-                validate_memory, validate_display, validate_watchdog, validate_debugging };
+                validate_memory, validate_cpus, validate_display, validate_watchdog, validate_debugging };
         int r = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(steps) && r >= 0; i++)

@@ -45,6 +45,8 @@ static char *problems_text(const Model *m, unsigned *ret_n) {
         for (size_t i = 0; i < m->n_switches; i++)
                 *ret_n += print(f, m->switches[i]->name, m->switches[i]->problems,
                                 m->switches[i]->n_problems);
+        for (size_t i = 0; i < m->n_labs; i++)
+                *ret_n += print(f, m->labs[i]->name, m->labs[i]->problems, m->labs[i]->n_problems);
         fclose(f);
         return out;
 }

@@ -8,7 +8,7 @@
 /* On a host with a fixed machine ID and the name "testhost". Nothing is logged. */
 Model *model_of(const char *text);
 
-/* "host1 /etc/qnet/test.conf:2: Memory=lots is not ..." lines: VMs, then switches, in the order of names. On the
+/* "host1 /etc/qnet/test.conf:2: Memory=lots is not ..." lines: VMs, then switches, then labs, in the order of names. On the
  * heap. */
 char *problems_of(const Model *m);
 

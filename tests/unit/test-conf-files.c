@@ -141,6 +141,16 @@ static void test_no_fall_back(void **state) {
                          "0 c /etc/qnet/c.conf EMEDIUMTYPE\n0 d /etc/qnet/d.conf ELOOP\n");
 }
 
+static void test_no_directory(void **state) {
+        put(*state, "/etc/qnet/a.conf.d", "");
+        put(*state, "/etc/qnet/other.d", "");
+        assert_int_equal(mkfifo(prepare(*state, "/run/qnet"), 0644), 0);
+        put(*state, "/usr/local/lib/file", "");
+        put_link(*state, "/usr/local/lib/qnet", "/usr/local/lib/file");
+        put(*state, "/usr/lib", ""); /* there can be no /usr/lib/qnet */
+        read_one(*state, "4  /etc/qnet/a.conf.d ENOTDIR\n4  /run/qnet ENOTDIR\n4  /usr/local/lib/qnet ENOTDIR\n");
+}
+
 static void test_too_large(void **state) {
         put(*state, "/etc/qnet/a.conf", "");
         assert_int_equal(truncate(prepare(*state, "/etc/qnet/a.conf"), (off_t) CONF_FILE_MAX + 1), 0);
@@ -220,6 +230,7 @@ int main(void) {
                 TEST(test_masks),
                 TEST(test_names_that_are_no_text),
                 TEST(test_no_fall_back),
+                TEST(test_no_directory),
                 TEST(test_too_large),
                 TEST(test_sizes),
                 TEST(test_links_stay_in_root),

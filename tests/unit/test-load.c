@@ -52,6 +52,7 @@ static void vms_are(const char *text, const char *expected, const char *file, in
 #define vms_one(text, expected) vms_are((text), (expected), __FILE__, __LINE__)
 
 #define M512 "524288K"
+#define N62  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
 static void test_objects(void **state) {
         vms_one("", "");
@@ -181,6 +182,10 @@ static void test_instances(void **state) {
                         "a1 " M512 " cpus=2\na2 " M512 " cpus=3\n");
         problems_one("[VM a]\nInstances=many\n",
                         "a /etc/qnet/test.conf:2: Instances=many is not a number from 0 to 1024\n");
+        /* 62 letters: one digit more is a name, two are not */
+        problems_one("[VM " N62 "]\nInstances=9\n", "");
+        problems_one("[VM " N62 "]\nInstances=10\n",
+                        N62 " /etc/qnet/test.conf:2: Instances=10: the name " N62 "10 is longer than 63 characters\n");
         problems_one("[VM a]\nInstances=1\n[VM a1]\n",
                         "a1 /etc/qnet/test.conf:2: Instances= makes a second VM a1, the other is at /etc/qnet/test.conf:3\n");
         check_problems("[VM a]\nInstances=2\nMemory=lots\n",
@@ -250,8 +255,8 @@ static void test_attribution(void **state) {
                         "first, at most 63: a b\n");
         check_problems("[VM a b]\nMemory=lots\n[Interface]\n[VM c]\n", "", 1, 0, __FILE__, __LINE__);
         check_problems("--- /etc/qnet/a b.conf\n[VM]\n", "", 1, 0, __FILE__, __LINE__);
-        check_problems("[Lab l]\nAutostart=maybe\n[Reaper]\nHoldoffSec=x\n[Reaper x]\n", "", 3, 0, __FILE__,
-                        __LINE__);
+        check_problems("[Lab l]\nAutostart=maybe\n[Reaper]\nHoldoffSec=x\n[Reaper x]\n",
+                        "l /etc/qnet/test.conf:2: Autostart=maybe is neither yes nor no\n", 3, 0, __FILE__, __LINE__);
         problems_one("[Switch s]\n[Interface]\nTap=x\n",
                         "s /etc/qnet/test.conf:2: A Switch has no such section: Interface\n");
 }
@@ -260,7 +265,25 @@ static void test_two_files(void **state) {
         problems_one("--- /etc/qnet/a.conf\n[VM x]\n--- /etc/qnet/b.conf\n[VM x]\n",
                         "x /etc/qnet/b.conf:1: VM x is opened at /etc/qnet/a.conf:1 already; what changes it belongs into a "
                         "drop-in\n");
-        vms_one("--- /etc/qnet/a.conf\n[Lab x]\n[Reaper]\n--- /etc/qnet/b.conf\n[Lab x]\n[Reaper]\n", "");
+        problems_one("--- /etc/qnet/a.conf\n[Lab x]\n[VM a]\nLab=x\n--- /etc/qnet/b.conf\n[Lab x]\n",
+                        "x /etc/qnet/b.conf:1: Lab x is opened at /etc/qnet/a.conf:1 already; what changes it belongs into a "
+                        "drop-in\n");
+        vms_one("[Lab x]\n[Reaper]\n[Lab x]\nAutostart=yes\n[Reaper]\nHoldoffSec=1\n"
+                "--- /etc/qnet/x.conf.d/1.conf\n[Lab x]\nAutostart=no\n[Reaper]\nHoldoffSec=2\n",
+                        "");
+}
+
+static void test_reaper(void **state) {
+        _cleanup_model_ Model *m = model_of(
+                        "--- /etc/qnet/a.conf\n[Reaper]\nKillLog=/run/qnet/kill.log\nKillLog=/a\nKillLog=/b\n"
+                        "KillLog=/a\n--- /etc/qnet/b.conf\n[Reaper]\nKillLog=/c\nHoldoffSec=1\n");
+
+        assert_int_equal(m->n_errors, 1); /* two files */
+        assert_int_equal(m->n_warnings, 2);
+        assert_int_equal(m->reaper.n_kill_logs, 2);
+        assert_string_equal(m->reaper.kill_logs[0], "/a");
+        assert_string_equal(m->reaper.kill_logs[1], "/b");
+        assert_int_equal(m->reaper.hold_off, 10 * USEC_PER_SEC);
 }
 
 static void test_unknown(void **state) {
@@ -328,6 +351,7 @@ int main(void) {
                 cmocka_unit_test(test_attribution),
                 cmocka_unit_test(test_override_problems),
                 cmocka_unit_test(test_two_files),
+                cmocka_unit_test(test_reaper),
                 cmocka_unit_test(test_unknown),
                 cmocka_unit_test(test_nearest),
                 cmocka_unit_test(test_many),

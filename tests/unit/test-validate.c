@@ -100,6 +100,8 @@ static void test_hostile_values(void **state) {
         refused_one("Memory=1G2");
         refused_one("CPUs=1.5");
         refused_one("CPUs=4097");
+        refused_one("SMBIOS=type=1,,file=/etc/shadow");
+        refused_one("SMBIOS=type=1,,");
         refused_one("Autostart=perhaps");
         refused_one("Accelerator=xen");
         refused_one("Ready=now");
@@ -122,6 +124,37 @@ static void test_hostile_values(void **state) {
         refused_one("[Disk]\nSize=1");
         refused_one("[Service]\nA b=c");
         refused_one("[Service]\nA=b\tc");
+}
+
+static void test_boards(void **state) {
+        problems_one("[VM a]\nCPUs=255\nMachine=pc-i440fx-7.2\n[VM b]\nCPUs=288\n[VM c]\nCPUs=512\n"
+                     "Architecture=riscv64\n[VM d]\nCPUs=4096\nArchitecture=ppc64\n",
+                        "");
+        check_problems("[VM a]\nCPUs=289\n", "", 0, 1, __FILE__, __LINE__);
+        problems_one("[VM a]\nCPUs=256\nMachine=pc,hpet=off\n",
+                        "a " T "2: CPUs=256: Machine=pc,hpet=off has room for 255\n");
+        problems_one("[VM a]\nCPUs=1,max=4096\nMachine=microvm\n",
+                        "a " T "2: CPUs=4096: Machine=microvm has room for 288\n");
+}
+
+/* What all values have in common that are a text of their own. */
+static void test_specifiers(void **state) {
+        _cleanup_model_ Model *m = model_of("[VM 2]\nMemory=1G\nMemoryMax=2G\nMemorySlots=%i\nHugePages=%iM\n"
+                                            "Display=vnc\nScreenSize=%i0x%i00\n[VM de]\nKeyboard=%i\n"
+                                            "[VM menu]\nBoot=disk %i\n[VM 2020-01-01]\nClock=%i\n");
+        _cleanup_free_ char *problems = problems_of(m);
+        const Hardware *h = model_vm(m, "2")->hardware;
+
+        assert_string_equal(problems, "");
+        assert_int_equal(h->memory_slots, 2);
+        assert_int_equal(h->huge_page_size, 2 << 20);
+        assert_int_equal(h->width, 20);
+        assert_int_equal(h->height, 200);
+        assert_string_equal(model_vm(m, "de")->hardware->keyboard, "de");
+        assert_true(model_vm(m, "menu")->hardware->boot_menu);
+        assert_string_equal(model_vm(m, "2020-01-01")->hardware->clock, "2020-01-01");
+        problems_one("[VM a]\nClock=%q\n",
+                        "a " T "2: Clock=%q has the unknown specifier %q (a literal % is written %%)\n");
 }
 
 static void test_names(void **state) {
@@ -339,6 +372,8 @@ int main(void) {
                 cmocka_unit_test(test_references),
                 cmocka_unit_test(test_machine),
                 cmocka_unit_test(test_hostile_values),
+                cmocka_unit_test(test_boards),
+                cmocka_unit_test(test_specifiers),
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_macs),
                 cmocka_unit_test(test_mac_collisions),
