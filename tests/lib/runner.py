@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """usage: tests/run [--quick] [SUITE...]
 
-Builds qnet and runs its tests; all suites, or those named. "system/lab" names one file of the system tests.
+Builds qnet and runs its tests; all suites, or those named. "system/lab" names one file of the system tests, "vm/boot" one
+of those in a whole Debian.
 Needs root (namespaces, a sandboxed systemd). Installs missing Debian packages, leaves everything else as it was.
 
   --quick   leave out the second compiler, fuzzing, and what takes longest of the system tests
@@ -26,6 +27,7 @@ CACHE = TESTS / ".cache"
 SUITE_TIMEOUT = 25 * 60
 QUICK_LEAVES_OUT = {"fuzz"}
 NOT_A_VERDICT = {"bench"}
+INSTALLED = {"system", "vm"}     # these run what "meson install" made, and know names of files and --quick
 COLOURS = {"ok": "32", "FAIL": "31;1", "skip": "33"}
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
@@ -175,7 +177,7 @@ class yield_all:
 def suite_directory(name):
     def run(results, quick, only):
         command = [str(TESTS / name / "run"), str(CACHE / "build-sanitized")]
-        if name == "system":
+        if name in INSTALLED:
             command = [str(TESTS / name / "run"), str(CACHE / "install"), *(["--quick"] if quick else []), *only]
         other, count, failures = [], 0, 0
         generator = lines_of(command)
@@ -239,7 +241,7 @@ def main(arguments):
     quick = "--quick" in arguments
     wanted = [a for a in arguments if a != "--quick"]
     directories = suites_with_run()
-    directories.sort(key=lambda name: (name == "system", name))
+    directories.sort(key=lambda name: (name in INSTALLED, name))
     before = host_state()
     known = {"build": suite_build, "unit": suite_unit, **{d: suite_directory(d) for d in directories},
              "host": suite_host(before)}
