@@ -40,7 +40,8 @@ def head_mistakes(path, units):
         yield "no command at its head that starts it"
     for line in commands:
         yield from (f"'{unit}' at its head is none of its units"
-                    for unit in re.findall(r"(?:qemu-vm|qnet-lab)@[\w.-]+\w", line) if unit not in units)
+                    for unit in re.findall(r"(?:qemu-vm|qnet-lab)@[\w.-]+\w", line)
+                    if not re.search(rf"{re.escape(unit)}(\.service)?\b(?![\w.@-])", units))
 
 
 def installed(build, examples):
