@@ -443,9 +443,12 @@ int parse_watchdog(Setting *s, char *value, void *member) {
 /* ---- lists of QEMU's own language ---- */
 
 static int append_option(Setting *s, char *text, char ***list, size_t *n) {
+        int r;
+
         if (*n >= OPTION_LIST_MAX)
                 return setting_refuse(s, "is more than %d of them", OPTION_LIST_MAX);
-        return words_append(s->arena, list, n, text);
+        r = setting_check_argument(s, text);
+        return r < 0 ? r : words_append(s->arena, list, n, text);
 }
 
 int parse_device(Setting *s, char *value, void *member) {

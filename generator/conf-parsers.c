@@ -34,6 +34,17 @@ int setting_expand(Setting *s, char *value, char **ret) {
         return 0;
 }
 
+/* execve(2), MAX_ARG_STRLEN of linux/binfmts.h: 32 pages, with the end of the string */
+#define ARGUMENT_MAX ((size_t) 128 * 1024 - 1)
+
+int setting_check_argument(Setting *s, const char *text) {
+        size_t n = strlen(text);
+
+        return n <= ARGUMENT_MAX ? 0
+                                 : setting_refuse(s, "has an argument of %zu bytes, and Linux takes %zu at most", n,
+                                                   ARGUMENT_MAX);
+}
+
 /* A string that stands for itself when it is valid. */
 static int parse_valid(Setting *s, char *value, bool (*is_valid)(const char *), const char *why, char **ret) {
         char *text;
@@ -278,6 +289,8 @@ int parse_extra_args(Setting *s, char *value, void *member) {
                 if (!text_is_printable(words[i])) /* by an escape */
                         return setting_refuse(s, "has a tab or another control character");
                 r = setting_expand(s, words[i], words + i);
+                if (r >= 0)
+                        r = setting_check_argument(s, words[i]);
                 if (r < 0)
                         return r;
         }

@@ -25,6 +25,9 @@ typedef struct Setting {
 
 typedef int (*KeyParser)(Setting *s, char *value, void *member);
 
+/* Refuses what cannot be one argument of a program; 0 if it can. */
+int setting_check_argument(Setting *s, const char *text);
+
 int parse_text(Setting *s, char *value, void *member);        /* char *: printable */
 int parse_object_name(Setting *s, char *value, void *member); /* char *: name_is_valid() */
 int parse_interface_name(Setting *s, char *value, void *member);

@@ -15,6 +15,8 @@ typedef struct Claim {
         const char *name; /* of the thing; NULL: ip is it */
         const IPAddress *ip;
         const char *segment; /* of ip: the bridge */
+        const char *what;    /* of an owner, for messages; NULL: as all of them */
+        bool derived;        /* from another claim's name: two that are tell no more than those */
         Role role;
         VM *vm; /* one of them */
         Switch *network;
@@ -104,8 +106,8 @@ static int settle(Claims *c, const char *what) {
         for (size_t i = 1; i < c->n && r >= 0; i++)
                 if (!same_thing(first, c->items + i))
                         first = c->items + i;
-                else if (first->role == ROLE_OWNER)
-                        r = report(c->m, first, c->items + i, what);
+                else if (first->role == ROLE_OWNER && !(first->derived && c->items[i].derived))
+                        r = report(c->m, first, c->items + i, first->what ?: what);
         return r;
 }
 
@@ -202,92 +204,112 @@ static int check_guest_addresses(Model *m) {
         return r;
 }
 
-static int claim_images(Claims *c, VM *vm, const Disk *d) {
+static bool writes_to_image(const Disk *d) {
+        return d->image && d->mode == DISK_PERSISTENT;
+}
+
+static int claim_written_images(Claims *c, VM *vm) {
         int r = 0;
 
-        if (d->image)
-                r = add_claim(c, (Claim){
-                                                 .name = d->image,
-                                                 .role = d->mode == DISK_PERSISTENT ? ROLE_OWNER : ROLE_VISITOR,
-                                                 .vm = vm,
-                                                 .origin = said_at(&d->said, d->origin, KEYS_DISK, "Image"),
-                                 });
-        for (size_t i = 0; i < d->n_backing && r >= 0; i++)
-                r = add_claim(c, (Claim){
-                                                 .name = d->backing[i].path,
-                                                 .role = ROLE_VISITOR,
-                                                 .vm = vm,
-                                                 .origin = said_at(&d->said, d->origin, KEYS_DISK, "Backing"),
-                                 });
+        for (size_t i = 0; i < vm->n_disks && r >= 0; i++) {
+                const Disk *d = vm->disks + i;
+
+                if (writes_to_image(d))
+                        r = add_claim(c, (Claim){
+                                                         .name = d->image,
+                                                         .what = "With Mode=persistent, image",
+                                                         .vm = vm,
+                                                         .origin = said_at(&d->said, d->origin, KEYS_DISK, "Image"),
+                                         });
+        }
         return r;
 }
 
-static int check_images(Model *m) {
-        _cleanup_claims_ Claims c = { .m = m };
-        int r = 0;
-
-        for (size_t v = 0; v < m->n_vms; v++)
-                for (size_t i = 0; i < m->vms[v]->n_disks && r >= 0; i++)
-                        r = claim_images(&c, m->vms[v], m->vms[v]->disks + i);
-        return r < 0 ? r : settle(&c, "With Mode=persistent, image");
-}
-
-/* What two VMs cannot both have at the other end of a serial port. */
+/* The other end of a serial port: its file, socket or device; of a pipe, what QEMU opens beside its path. */
 static int claim_serial(Claims *c, VM *vm, const Serial *s) {
-        Claim claim = { .name = s->path, .vm = vm };
-        char ip[IP_STRING_SIZE];
+        static const char *const ends[] = { ".in", ".out" };
+        Claim claim = {
+                .name = s->path,
+                .what = "Serial port at",
+                .vm = vm,
+                .origin = said_at(&s->said, s->origin, KEYS_SERIAL, "Path"),
+        };
+        int r;
 
-        if (s->port > 0) {
-                claim.name = arena_printf(c->m->arena, "%s:%u", format_ip(&s->address, ip), s->port);
-                if (!claim.name)
-                        return -ENOMEM;
-        }
-        if (!claim.name)
+        if (!s->path)
                 return 0;
-        claim.origin = said_at(&s->said, s->origin, KEYS_SERIAL, s->port > 0 ? "Address" : "Path");
-        return add_claim(c, claim);
+        r = add_claim(c, claim);
+        claim.derived = true;
+        for (size_t i = 0; i < ELEMENTSOF(ends) && s->type == SERIAL_PIPE && r >= 0; i++) {
+                claim.name = arena_printf(c->m->arena, "%s%s", s->path, ends[i]);
+                r = claim.name ? add_claim(c, claim) : -ENOMEM;
+        }
+        return r;
 }
 
-static int check_serials(Model *m) {
-        _cleanup_claims_ Claims c = { .m = m };
+/* What is only read, key= says of what object. */
+static int claim_read(Claims *c, VM *vm, const char *path, const Said *said, Origin origin, KeySet set,
+                const char *key) {
+        if (!path)
+                return 0;
+        return add_claim(c, (Claim){
+                                            .name = path,
+                                            .role = ROLE_VISITOR,
+                                            .vm = vm,
+                                            .origin = said_at(said, origin, set, key),
+                            });
+}
+
+static int claim_read_images(Claims *c, VM *vm) {
         int r = 0;
 
-        for (size_t v = 0; v < m->n_vms; v++)
-                for (size_t i = 0; i < m->vms[v]->n_serials && r >= 0; i++)
-                        r = claim_serial(&c, m->vms[v], m->vms[v]->serials + i);
-        return r < 0 ? r : settle(&c, "Serial port at");
+        for (size_t i = 0; i < vm->n_disks && r >= 0; i++) {
+                const Disk *d = vm->disks + i;
+
+                if (!writes_to_image(d))
+                        r = claim_read(c, vm, d->image, &d->said, d->origin, KEYS_DISK, "Image");
+                for (size_t k = 0; k < d->n_backing && r >= 0; k++)
+                        r = claim_read(c, vm, d->backing[k].path, &d->said, d->origin, KEYS_DISK, "Backing");
+        }
+        return r;
 }
 
-static int claim_port(Claims *c, VM *vm, const Endpoint *e, Role role, Origin origin) {
-        Claim claim = { .vm = vm, .role = role, .origin = origin };
-        char ip[IP_STRING_SIZE];
+static int claim_read_files(Claims *c, VM *vm) {
+        const struct {
+                const char *path, *key;
+        } files[] = {
+                { vm->kernel, "Kernel" },
+                { vm->initrd, "Initrd" },
+                { vm->hardware->device_tree, "DeviceTree" },
+                { vm->firmware.path, "Firmware" },
+        };
+        int r = 0;
 
-        claim.name = arena_printf(c->m->arena, "%s:%u", format_ip(&e->ip, ip), e->port);
-        return claim.name ? add_claim(c, claim) : -ENOMEM;
+        for (size_t i = 0; i < ELEMENTSOF(files) && r >= 0; i++)
+                r = claim_read(c, vm, files[i].path, &vm->said, vm->origin, KEYS_VM, files[i].key);
+        for (size_t i = 0; i < vm->n_credentials && r >= 0; i++)
+                r = claim_read(c, vm, vm->credentials[i].path, &vm->said, vm->origin, KEYS_VM, "Credentials");
+        for (SeedFile f = 0; f < _SEED_FILE_MAX && r >= 0; f++)
+                r = claim_read(c, vm, vm->seed[f], &vm->said, vm->origin, KEYS_VM, "CloudInit");
+        return r;
 }
 
-/* Where servers within QEMU listen; two serial ports at one place were told by check_serials(). */
-static int check_ports(Model *m) {
+/* Who reads what is only of interest when anybody writes. */
+static int check_files(Model *m) {
         _cleanup_claims_ Claims c = { .m = m };
         int r = 0;
 
         for (size_t v = 0; v < m->n_vms && r >= 0; v++) {
-                VM *vm = m->vms[v];
-                const Hardware *h = vm->hardware;
-
-                if (h->display.port > 0)
-                        r = claim_port(&c, vm, &h->display, ROLE_OWNER,
-                                        said_at(&vm->said, vm->origin, KEYS_VM, "Display"));
-                if (r >= 0 && h->gdb_at.port > 0)
-                        r = claim_port(&c, vm, &h->gdb_at, ROLE_OWNER,
-                                        said_at(&vm->said, vm->origin, KEYS_VM, "GDB"));
-                for (size_t i = 0; i < vm->n_serials && r >= 0; i++)
-                        if (vm->serials[i].port > 0)
-                                r = claim_port(&c, vm,
-                                                &(Endpoint){ vm->serials[i].address, vm->serials[i].port },
-                                                ROLE_VISITOR, vm->serials[i].origin);
+                r = claim_written_images(&c, m->vms[v]);
+                for (size_t i = 0; i < m->vms[v]->n_serials && r >= 0; i++)
+                        r = claim_serial(&c, m->vms[v], m->vms[v]->serials + i);
         }
-        return r < 0 ? r : settle(&c, "Address");
+        for (size_t v = 0, n = c.n; v < m->n_vms && n > 0 && r >= 0; v++) {
+                r = claim_read_images(&c, m->vms[v]);
+                if (r >= 0)
+                        r = claim_read_files(&c, m->vms[v]);
+        }
+        return r < 0 ? r : settle(&c, "File");
 }
 
 static int check_uuids(Model *m) {
@@ -335,12 +357,8 @@ int validate_unique(Model *m) {
         if (r >= 0)
                 r = check_guest_addresses(m);
         if (r >= 0)
-                r = check_serials(m);
-        if (r >= 0)
                 r = check_share_units(m);
         if (r >= 0)
-                r = check_ports(m);
-        if (r >= 0)
                 r = check_uuids(m);
-        return r < 0 ? r : check_images(m);
+        return r < 0 ? r : check_files(m);
 }

@@ -118,7 +118,9 @@ static int validate_vm(Model *m, VM *vm) {
                 vm->interfaces[i].index = (unsigned) i;
                 r = validate_interface(m, vm, vm->interfaces + i);
         }
-        return r >= 0 && vm->machine ? validate_hardware(m, vm) : r;
+        if (r >= 0 && vm->machine)
+                r = validate_hardware(m, vm);
+        return r < 0 ? r : validate_command(m, vm);
 }
 
 static int compare_lab_names(const void *x, const void *y) {
@@ -215,5 +217,7 @@ int model_validate(Model *m, const Host *host) {
                 r = validate_unique(m);
         if (r >= 0)
                 r = validate_subnets(m);
+        if (r >= 0)
+                r = validate_listeners(m);
         return r < 0 ? r : spread_problems(m);
 }

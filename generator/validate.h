@@ -10,8 +10,10 @@
  *     validate-firmware.c firmware, TPM
  *     validate-network.c  switches: subnets, DHCP ranges; addresses of guests
  *     validate-subnets.c  subnets of two switches that overlap
+ *     validate-listen.c   TCP ports that two would listen at
+ *     validate-command.c  the length of QEMU's command line
  *     validate-mac.c      MAC addresses: derived ones that no other has, fixed ones that two have
- *     validate-unique.c   what only one may have: taps and bridges, IP addresses, images that are written to
+ *     validate-unique.c   what only one may have: taps and bridges, IP addresses, files that are written to
  *
  * Mistakes are logged, counted, and attached to the VMs and switches that cannot be used because of them; a VM on a
  * broken switch is broken too. A broken object keeps its name, origin and problems; the rest of it may be missing. */
@@ -52,6 +54,8 @@ int validate_shares(Model *m, VM *vm);
 int validate_hardware(Model *m, VM *vm); /* after all other parts of the VM */
 int validate_firmware(Model *m, VM *vm);
 int validate_macs(Model *m, const Host *host);
+int validate_command(Model *m, VM *vm);
 int validate_subnets(Model *m);
+int validate_listeners(Model *m);
 bool ip_is_link_local(const IPAddress *ip); /* IPv6: each link has its own, and routes are not asked */
 int validate_unique(Model *m);

@@ -59,6 +59,14 @@ def test_broken_switch_fails_its_vms_with_the_reason():
     assert "s2" in status and "bad.conf:" in status, status
 
 
+def test_broken_lab_starts_nobody_and_tells():
+    configure(lab=GOOD + "[VM member]\nSystem=tiny\nLab=wrong\n[Lab wrong]\nAutostart=perhaps\n")
+    assert not succeeds("systemctl start qnet-lab@wrong.target")
+    assert show(vm("member"), "ActiveState") == "inactive"
+    status = sh("systemctl status --no-pager --full qnet-lab@wrong", check=False)
+    assert re.search(r"lab\.conf:\d+: .*perhaps", status), status
+
+
 def test_removed_configuration_keeps_the_running_vm():
     configure(lab=GOOD)
     start(vm("good"))

@@ -126,6 +126,102 @@ static void test_hostile_values(void **state) {
         refused_one("[Service]\nA=b\tc");
 }
 
+/* A and B say where they listen: "", or the addresses in the message. */
+static void listeners_are(const char *a, const char *b, const char *address, const char *second, const char *file,
+                int line) {
+        char text[256], message[256], expected[600] = "";
+        bool turned = second[0] == '<'; /* B is the one that has the other's address */
+
+        snprintf(text, sizeof(text), "[VM a]\n%s\n[VM b]\n%s\n", a, b);
+        snprintf(message, sizeof(message), "Address %s is that of two: VM %s (" T "%d) and VM %s (" T "%d%s%s)\n",
+                        address, turned ? "b" : "a", turned ? 4 : 2, turned ? "a" : "b", turned ? 2 : 4,
+                        second[turned] ? ", " : "", second + turned);
+        if (*address)
+                snprintf(expected, sizeof(expected), "a " T "2: %sb " T "4: %s", message, message);
+        check_problems(text, expected, *address ? 1 : 0, 0, file, line);
+}
+#define listen_one(a, b, address, second) listeners_are((a), (b), (address), (second), __FILE__, __LINE__)
+
+static void test_listeners(void **state) {
+        listen_one("GDB=127.0.0.1:1234", "GDB=127.0.0.1:1235", "", "");
+        listen_one("GDB=127.0.0.1:1234", "GDB=127.0.0.2:1234", "", "");
+        listen_one("GDB=127.0.0.1:1234", "GDB=[::1]:1234", "", "");
+        listen_one("GDB=0.0.0.0:1234", "GDB=[::1]:1234", "", "");
+        listen_one("GDB=[::1]:1234", "Display=spice:[::1]:1234", "[::1]:1234", "");
+        listen_one("GDB=0.0.0.0:5901", "Display=vnc:127.0.0.1:1", "0.0.0.0:5901", "127.0.0.1:5901");
+        listen_one("GDB=127.0.0.1:5901", "Display=vnc:0.0.0.0:1", "0.0.0.0:5901", "<127.0.0.1:5901");
+        listen_one("GDB=[::]:5901", "Display=vnc:127.0.0.1:1", "[::]:5901", "127.0.0.1:5901");
+        listen_one("GDB=0.0.0.0:5901", "Display=vnc:[::]:1", "[::]:5901", "<0.0.0.0:5901");
+        check_problems("[VM a]\nGDB=0.0.0.0:4000\n[Serial]\nType=tcp\nAddress=4000\n",
+                        "a " T "5: Address 0.0.0.0:4000 is that of two: VM a (" T "2) and VM a (" T
+                        "5, 127.0.0.1:4000)\n"
+                        "a " T "2: Address 0.0.0.0:4000 is that of two: VM a (" T "2) and VM a (" T
+                        "5, 127.0.0.1:4000)\n",
+                        1, 0, __FILE__, __LINE__);
+}
+
+/* A has a serial port at /f, what B says ends at line 6. */
+static void file_is_taken(const char *type, const char *b, const char *what, const char *file, int line) {
+        char text[256], message[256], expected[600] = "";
+
+        snprintf(text, sizeof(text), "[VM a]\n[Serial]\nPath=/f\nType=%s\n[VM b]\n%s\n", type, b);
+        snprintf(message, sizeof(message), "Serial port at %s is that of two: VM a (" T "3) and VM b (" T "%d)\n",
+                        what, strchr(b, '\n') ? 7 : 6);
+        if (*what)
+                snprintf(expected, sizeof(expected), "a " T "3: %sb " T "%d: %s", message, strchr(b, '\n') ? 7 : 6,
+                                message);
+        check_problems(text, expected, *what ? 1 : 0, 0, file, line);
+}
+#define file_one(type, b, what) file_is_taken((type), (b), (what), __FILE__, __LINE__)
+
+static void test_files(void **state) {
+        file_one("file", "Image=/f", "/f");
+        file_one("file", "Kernel=/f", "/f");
+        file_one("file", "Credentials=x:/f", "/f");
+        file_one("file", "CloudInit=user-data:/f", "/f");
+        file_one("file", "Firmware=/f", "/f");
+        file_one("file", "[Disk]\nImage=/f.out", "");
+        file_one("pipe", "[Disk]\nImage=/f.out", "/f.out");
+        file_one("pipe", "Kernel=/f.in", "/f.in");
+        problems_one("[VM a]\nKernel=/f\n[VM b]\nKernel=/f\nImage=/f\n[Serial]\nType=file\nPath=/g\n", "");
+        check_problems("[VM a]\n[Serial]\nType=pipe\nPath=/p\n[VM b]\n[Serial]\nType=pipe\nPath=/p\n",
+                        "a " T "4: Serial port at /p is that of two: VM a (" T "4) and VM b (" T "8)\n"
+                        "b " T "8: Serial port at /p is that of two: VM a (" T "4) and VM b (" T "8)\n",
+                        1, 0, __FILE__, __LINE__);
+}
+
+/* ExtraArgs= with n arguments of size bytes */
+static Model *model_with_arguments(size_t n, size_t size) {
+        char *text = malloc(n * (size + 12) + 16), *p = stpcpy(text, "[VM a]\n");
+        Model *m;
+
+        for (size_t i = 0; i < n; i++) {
+                p = stpcpy(p, "ExtraArgs=");
+                memset(p, 'x', size);
+                p = stpcpy(p + size, "\n");
+        }
+        m = model_of(text);
+        free(text);
+        return m;
+}
+
+static void arguments_are(size_t n, size_t size, const char *expected, const char *file, int line) {
+        _cleanup_model_ Model *m = model_with_arguments(n, size);
+        _cleanup_free_ char *problems = problems_of(m);
+        const char *end = strstr(problems, expected);
+
+        if (*expected ? !end || streq(end, problems) : *problems)
+                _assert_string_equal(problems, expected, file, line);
+}
+#define arguments_one(n, size, expected) arguments_are((n), (size), (expected), __FILE__, __LINE__)
+
+static void test_long_commands(void **state) {
+        arguments_one(1, 128 * 1024 - 1, "");
+        arguments_one(1, 128 * 1024, " has an argument of 131072 bytes, and Linux takes 131071 at most\n");
+        arguments_one(9, 100 * 1024, "");
+        arguments_one(10, 100 * 1024, T "11: QEMU's command line gets longer than 1 MiB, the most that systemd reads: ");
+}
+
 static void test_boards(void **state) {
         problems_one("[VM a]\nCPUs=255\nMachine=pc-i440fx-7.2\n[VM b]\nCPUs=288\n[VM c]\nCPUs=512\n"
                      "Architecture=riscv64\n[VM d]\nCPUs=4096\nArchitecture=ppc64\n",
@@ -372,6 +468,9 @@ int main(void) {
                 cmocka_unit_test(test_references),
                 cmocka_unit_test(test_machine),
                 cmocka_unit_test(test_hostile_values),
+                cmocka_unit_test(test_listeners),
+                cmocka_unit_test(test_files),
+                cmocka_unit_test(test_long_commands),
                 cmocka_unit_test(test_boards),
                 cmocka_unit_test(test_specifiers),
                 cmocka_unit_test(test_names),
