@@ -23,7 +23,7 @@ typedef struct Seed {
 
 enum { OPTION_NAME = PROGRAM_OPTION_FIRST, OPTION_FILE };
 static const ProgramOption options[] = {
-        { OPTION_NAME, "name", "NAME", "Of the machine: its host name, unless --meta-data= says more" },
+        { OPTION_NAME, "name", "VM", "Of the machine: its host name, unless --meta-data= says more" },
         { OPTION_FILE + USER_DATA, "user-data", "FILE", "cloud-init's user-data; default: none to speak of" },
         { OPTION_FILE + META_DATA, "meta-data", "FILE", "Its meta-data; default: made from the name" },
         { OPTION_FILE + NETWORK_CONFIG, "network-config", "FILE", "Its network-config; default: none" },

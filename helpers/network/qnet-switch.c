@@ -218,7 +218,7 @@ static int add_arg_address(const char *text) {
 
 enum { OPTION_NAME = PROGRAM_OPTION_FIRST, OPTION_ADDRESS, OPTION_MTU };
 static const ProgramOption options[] = {
-        { OPTION_NAME, "name", "NAME", "The switch, as its configuration calls it" },
+        { OPTION_NAME, "name", "SWITCH", "The switch, as its configuration calls it" },
         { OPTION_ADDRESS, "address", "IP/PREFIX",
                         "An address of the host on it; may be repeated; others are removed" },
         { OPTION_MTU, "mtu", "N", "MTU of the bridge and of taps added to it" },

@@ -27,7 +27,7 @@ enum {
         OPTION_PIN,
 };
 static const ProgramOption options[] = {
-        { OPTION_VM, "vm", "NAME", "The VM" },
+        { OPTION_VM, "vm", "VM", "The VM" },
         { OPTION_MAC, "mac", "MAC|random", "MAC of the guest's NIC; random: own picks it" },
         { OPTION_BRIDGE, "bridge", "BRIDGE", "The bridge to attach it to" },
         { OPTION_MTU, "mtu", "N", "MTU; default: the bridge's" },
