@@ -15,7 +15,7 @@
 #include "qemu-option.h"
 #include "strv.h"
 
-#define RUN_DIR   "/run/qnet/vm/"
+#define RUN_DIR "/run/qnet/vm/"
 
 /* ---- the machine ---- */
 
@@ -130,15 +130,15 @@ static void option_mac(const Interface *i, UnitWriter *w) {
 }
 
 static void emit_plugged_nic(const VM *vm, const Interface *i, UnitWriter *w) {
-        bool virtio = streq(i->model, "virtio"), rom = has_rom(i->model);
+        bool virtio = streq(i->model, "virtio"),
+             rom = virtio ? streq(virtio_transport(vm), "pci") : has_rom(i->model);
         unsigned mtu = i->mtu ?: i->network ? i->network->mtu : 0;
 
         option_tap(i, "-netdev", w);
         option_end(w);
-        if (virtio) {
+        if (virtio)
                 option_begin_virtio(vm, "net", w);
-                rom = streq(virtio_transport(vm), "pci");
-        } else
+        else
                 option_begin(w, "-device", i->model);
         option_key_id(w, "netdev", "net", i->index);
         option_mac(i, w);
@@ -159,7 +159,7 @@ static void emit_replay_filter(const Interface *i, UnitWriter *w) {
 }
 
 static void emit_nic(const VM *vm, const Interface *i, UnitWriter *w) {
-        if (is_on_board(i->model)) {
+        if (!streq(i->model, "virtio") && is_on_board(i->model)) {
                 option_tap(i, "-nic", w);
                 option_key(w, "model", i->model);
                 option_mac(i, w);

@@ -2,16 +2,26 @@
 
 #include "qemu-option.h"
 
-void option_begin(UnitWriter *w, const char *name, const char *first) {
-        unit_option(w, name);
-        unit_arg_begin(w);
-        unit_arg_add(w, first);
+static void option_name(UnitWriter *w, Piece name) {
+        unit_option_begin(w);
+        unit_arg_add_piece(w, name);
+        unit_arg_end(w);
 }
 
-void option_key(UnitWriter *w, const char *key, const char *value) {
+void option_begin_piece(UnitWriter *w, Piece name, Piece first) {
+        option_name(w, name);
+        unit_arg_begin(w);
+        unit_arg_add_piece(w, first);
+}
+
+static void begin_key(UnitWriter *w, Piece key) {
         unit_arg_add(w, ",");
-        unit_arg_add(w, key);
+        unit_arg_add_piece(w, key);
         unit_arg_add(w, "=");
+}
+
+void option_key_piece(UnitWriter *w, Piece key, const char *value) {
+        begin_key(w, key);
         unit_arg_add_commas_doubled(w, value);
 }
 
@@ -21,21 +31,23 @@ void option_key_number(UnitWriter *w, const char *key, uint64_t value) {
         option_key(w, key, format_number(value, number));
 }
 
-/* An id of ours: "net0", "disk1" */
 void option_key_id(UnitWriter *w, const char *key, const char *prefix, unsigned index) {
-        char id[32];
+        char number[NUMBER_STRING_SIZE];
 
-        snprintf(id, sizeof(id), "%s%u", prefix, index);
-        option_key(w, key, id);
+        begin_key(w, PIECE(key));
+        unit_arg_add(w, prefix);
+        unit_arg_add(w, format_number(index, number));
 }
 
 void option_end(UnitWriter *w) {
         unit_arg_end(w);
 }
 
-void option(UnitWriter *w, const char *name, const char *value) {
-        unit_option(w, name);
-        unit_arg(w, value);
+void option_piece(UnitWriter *w, Piece name, Piece value) {
+        option_name(w, name);
+        unit_arg_begin(w);
+        unit_arg_add_piece(w, value);
+        unit_arg_end(w);
 }
 
 bool starts_with_word(const char *s, const char *word) {

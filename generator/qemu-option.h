@@ -7,10 +7,13 @@
 #include "model.h"
 #include "unit-writer.h"
 
-void option(UnitWriter *w, const char *name, const char *value); /* the value as it is */
+#define option(w, name, value) option_piece((w), PIECE(name), PIECE(value)) /* the value as it is */
+void option_piece(UnitWriter *w, Piece name, Piece value);
 
-void option_begin(UnitWriter *w, const char *name, const char *first);
-void option_key(UnitWriter *w, const char *key, const char *value);
+#define option_begin(w, name, first) option_begin_piece((w), PIECE(name), PIECE(first))
+void option_begin_piece(UnitWriter *w, Piece name, Piece first);
+#define option_key(w, key, value) option_key_piece((w), PIECE(key), (value))
+void option_key_piece(UnitWriter *w, Piece key, const char *value);
 void option_key_number(UnitWriter *w, const char *key, uint64_t value);
 void option_key_id(UnitWriter *w, const char *key, const char *prefix,
                 unsigned index); /* an id of ours: "net0" */

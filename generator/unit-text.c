@@ -20,22 +20,26 @@ void unit_fail(UnitWriter *w, int error) {
                 w->error = error;
 }
 
-static char *reserve(UnitWriter *w, size_t n) { /* room for n more bytes, or NULL after fail() */
-        if (w->size + n > w->allocated) {
-                size_t a = MAX(w->size + n, w->allocated * 2);
-                char *p = realloc(w->buf, a);
+static bool grow(UnitWriter *w, size_t n) {
+        size_t a = MAX(w->size + n, w->allocated * 2);
+        char *p = realloc(w->buf, a);
 
-                if (!p) {
-                        unit_fail(w, -ENOMEM);
-                        return NULL;
-                }
-                w->buf = p;
-                w->allocated = a;
+        if (!p) {
+                unit_fail(w, -ENOMEM);
+                return false;
         }
+        w->buf = p;
+        w->allocated = a;
+        return true;
+}
+
+static inline char *reserve(UnitWriter *w, size_t n) { /* room for n more bytes, or NULL after fail() */
+        if (w->size + n > w->allocated && !grow(w, n))
+                return NULL;
         return w->buf + w->size;
 }
 
-static void put(UnitWriter *w, const char *s, size_t n) {
+static inline void put(UnitWriter *w, const char *s, size_t n) {
         char *p = reserve(w, n);
 
         if (!p)
@@ -44,7 +48,7 @@ static void put(UnitWriter *w, const char *s, size_t n) {
         w->size += n;
 }
 
-static void put_string(UnitWriter *w, const char *s) {
+static inline void put_string(UnitWriter *w, const char *s) {
         put(w, s, strlen(s));
 }
 
@@ -69,32 +73,37 @@ static const unsigned char byte_class[256] = { BYTE_CLASSES };
 static const unsigned char byte_class_comma[256] = { BYTE_CLASSES, [','] = COMMA };
 
 /* Appends s. Bytes of a class in doubled are written twice, those of a class in escaped get a backslash.
- * Returns the classes that were seen. Most text has no such byte: it is taken in runs. */
+ * Returns the classes that were seen. */
 static unsigned put_escaped(UnitWriter *w, const char *s, unsigned doubled, unsigned escaped) {
         const unsigned char *class = doubled & COMMA ? byte_class_comma : byte_class;
-        const char *rest = s;
+        char *start = reserve(w, 2 * strlen(s)), *p = start;
         unsigned seen = 0;
 
-        for (;; rest++) {
-                const char *run = rest;
-                unsigned k;
+        if (!start)
+                return 0;
+        for (const char *rest = s;; rest++) {
+                unsigned k = class[(unsigned char) *rest];
 
-                while (!(k = class[(unsigned char) *rest]))
-                        rest++;
-                put(w, run, rest - run);
-                if (k & END)
-                        break;
-                seen |= k;
-                if (k & doubled)
-                        put(w, rest, 1);
-                if (k & escaped)
-                        put(w, "\\", 1);
-                put(w, rest, 1);
+                if (k) { /* seldom */
+                        if (k & END)
+                                break;
+                        seen |= k;
+                        if (k & (doubled | escaped))
+                                *p++ = k & doubled ? *rest : '\\';
+                }
+                *p++ = *rest;
         }
-
+        w->size += (size_t) (p - start);
         if ((seen & REFUSED) || ((seen & HIGH) && !text_is_printable(s)))
                 unit_fail(w, -EINVAL);
         return seen;
+}
+
+static inline unsigned put_piece(UnitWriter *w, Piece piece, unsigned doubled, unsigned escaped) {
+        if (piece.plain == 0)
+                return put_escaped(w, piece.text, doubled, escaped);
+        put(w, piece.text, piece.plain);
+        return 0;
 }
 
 /* Ends a value that started at offset start. Space around it would get lost in systemd's parser, so it is
@@ -112,8 +121,8 @@ static void end_value(UnitWriter *w, size_t start) {
         put_string(w, backslashes % 2 == 1 ? " \n" : "\n");
 }
 
-static size_t begin_value(UnitWriter *w, const char *key) {
-        put_string(w, key);
+static size_t begin_value(UnitWriter *w, Piece key) {
+        put_piece(w, key, 0, 0);
         put(w, "=", 1);
         return w->size;
 }
@@ -124,32 +133,26 @@ void unit_section(UnitWriter *w, const char *section) {
         put(w, "]\n", 2);
 }
 
-void unit_text_pieces(UnitWriter *w, const char *key, ...) {
+void unit_text_pieces(UnitWriter *w, Piece key, const Piece pieces[]) {
         size_t start = begin_value(w, key);
-        va_list ap;
 
-        va_start(ap, key);
-        FOREACH_PIECE(s, ap)
-        put_escaped(w, s, PERCENT, 0);
-        va_end(ap);
+        for (; pieces->text; pieces++)
+                put_piece(w, *pieces, PERCENT, 0);
         end_value(w, start);
 }
 
-void unit_raw_pieces(UnitWriter *w, const char *key, ...) {
+void unit_raw_pieces(UnitWriter *w, Piece key, const Piece pieces[]) {
         size_t start = begin_value(w, key);
-        va_list ap;
 
-        va_start(ap, key);
-        FOREACH_PIECE(s, ap)
-        put_escaped(w, s, 0, 0);
-        va_end(ap);
+        for (; pieces->text; pieces++)
+                put_piece(w, *pieces, 0, 0);
         end_value(w, start);
 }
 
 /* ---- words and commands ---- */
 
-static void arg_add(UnitWriter *w, const char *text, unsigned doubled) {
-        if (put_escaped(w, text, doubled, QUOTE) & SPLITS)
+static void arg_add(UnitWriter *w, Piece piece, unsigned doubled) {
+        if (put_piece(w, piece, doubled, QUOTE) & SPLITS)
                 w->arg_quoted = true;
 }
 
@@ -168,12 +171,12 @@ void unit_option_begin(UnitWriter *w) {
         arg_begin(w);
 }
 
-void unit_arg_add(UnitWriter *w, const char *text) {
-        arg_add(w, text, PERCENT | DOLLAR);
+void unit_arg_add_piece(UnitWriter *w, Piece piece) {
+        arg_add(w, piece, PERCENT | DOLLAR);
 }
 
 void unit_arg_add_commas_doubled(UnitWriter *w, const char *text) {
-        arg_add(w, text, PERCENT | DOLLAR | COMMA);
+        arg_add(w, (Piece){ text, 0 }, PERCENT | DOLLAR | COMMA);
 }
 
 void unit_arg_add_variable(UnitWriter *w, const char *name) {
@@ -198,10 +201,10 @@ void unit_arg_end(UnitWriter *w) {
 }
 
 void unit_word(UnitWriter *w, const char *key, const char *text, const char *rest) {
-        size_t start = begin_value(w, key);
+        size_t start = begin_value(w, (Piece){ key, 0 });
 
         arg_begin(w);
-        arg_add(w, text, PERCENT); /* "$" means nothing outside commands */
+        arg_add(w, (Piece){ text, 0 }, PERCENT); /* "$" means nothing outside commands */
         unit_arg_end(w);
         if (rest) {
                 put(w, " ", 1);
@@ -210,7 +213,7 @@ void unit_word(UnitWriter *w, const char *key, const char *text, const char *res
         end_value(w, start);
 }
 
-void unit_exec(UnitWriter *w, const char *key, const char *prefix, const char *program) {
+void unit_exec_piece(UnitWriter *w, Piece key, const char *prefix, Piece program) {
         begin_value(w, key);
         put_string(w, prefix);
         arg_begin(w);
@@ -218,28 +221,20 @@ void unit_exec(UnitWriter *w, const char *key, const char *prefix, const char *p
         unit_arg_end(w);
 }
 
-static void arg_pieces(UnitWriter *w, va_list ap) {
-        FOREACH_PIECE(s, ap)
-        unit_arg_add(w, s);
+static void arg_pieces(UnitWriter *w, const Piece pieces[]) {
+        for (; pieces->text; pieces++)
+                arg_add(w, *pieces, PERCENT | DOLLAR);
         unit_arg_end(w);
 }
 
-void unit_arg_pieces(UnitWriter *w, ...) {
-        va_list ap;
-
+void unit_arg_pieces(UnitWriter *w, const Piece pieces[]) {
         unit_arg_begin(w);
-        va_start(ap, w);
-        arg_pieces(w, ap);
-        va_end(ap);
+        arg_pieces(w, pieces);
 }
 
-void unit_option_pieces(UnitWriter *w, ...) {
-        va_list ap;
-
+void unit_option_pieces(UnitWriter *w, const Piece pieces[]) {
         unit_option_begin(w);
-        va_start(ap, w);
-        arg_pieces(w, ap);
-        va_end(ap);
+        arg_pieces(w, pieces);
 }
 
 void unit_exec_end(UnitWriter *w) {

@@ -13,7 +13,7 @@
  * passed on, only that a line stays one line. Both refuse control characters and what is not UTF-8, as
  * systemd does (systemd.syntax(7)): there is no such thing as a value with a newline in it.
  *
- * Values are given in pieces that are put together, so that nobody formats strings on the way:
+ * Values are given in pieces, eight at most, that are put together, so that nobody formats strings on the way:
  *
  *     unit_open(w, "qnet-tap@", tap, ".service");
  *     unit_section(w, "Unit");
@@ -28,6 +28,7 @@
  * throughout. */
 
 #include "cleanup.h"
+#include "pieces.h"
 
 typedef struct UnitWriter UnitWriter;
 
@@ -52,11 +53,11 @@ void unit_section(UnitWriter *w, const char *section);
 
 /* key=value for settings that take the rest of the line and expand specifiers (Description=, SourcePath=,
  * ...). */
-#define unit_text(w, key, ...) unit_text_pieces((w), (key), __VA_ARGS__, NULL)
-void unit_text_pieces(UnitWriter *w, const char *key, ...) _sentinel_;
+#define unit_text(w, key, ...) unit_text_pieces((w), PIECE(key), PIECES(__VA_ARGS__))
+void unit_text_pieces(UnitWriter *w, Piece key, const Piece pieces[]);
 /* The same without any escaping. */
-#define unit_raw(w, key, ...) unit_raw_pieces((w), (key), __VA_ARGS__, NULL)
-void unit_raw_pieces(UnitWriter *w, const char *key, ...) _sentinel_;
+#define unit_raw(w, key, ...) unit_raw_pieces((w), PIECE(key), PIECES(__VA_ARGS__))
+void unit_raw_pieces(UnitWriter *w, Piece key, const Piece pieces[]);
 /* For settings that take a list of quoted words (ReadWritePaths=, DeviceAllow=): the text as one word,
  * then rest, raw, after a space if it is not NULL. */
 void unit_word(UnitWriter *w, const char *key, const char *text, const char *rest);
@@ -64,15 +65,17 @@ void unit_word(UnitWriter *w, const char *key, const char *text, const char *res
 /* A command line, systemd.service(5): prefix is of "-@:+!" or empty, program an absolute path that is
  * ours. Then the arguments, one call each. unit_option() starts a line of its own (continued with a
  * backslash), unit_arg() goes on in the same line. */
-void unit_exec(UnitWriter *w, const char *key, const char *prefix, const char *program);
-#define unit_arg(w, ...) unit_arg_pieces((w), __VA_ARGS__, NULL)
-void unit_arg_pieces(UnitWriter *w, ...) _sentinel_;
-#define unit_option(w, ...) unit_option_pieces((w), __VA_ARGS__, NULL)
-void unit_option_pieces(UnitWriter *w, ...) _sentinel_;
+#define unit_exec(w, key, prefix, program) unit_exec_piece((w), PIECE(key), (prefix), PIECE(program))
+void unit_exec_piece(UnitWriter *w, Piece key, const char *prefix, Piece program);
+#define unit_arg(w, ...) unit_arg_pieces((w), PIECES(__VA_ARGS__))
+void unit_arg_pieces(UnitWriter *w, const Piece pieces[]);
+#define unit_option(w, ...) unit_option_pieces((w), PIECES(__VA_ARGS__))
+void unit_option_pieces(UnitWriter *w, const Piece pieces[]);
 /* One argument in several calls, the only way to a variable of the unit's environment in it. */
 void unit_arg_begin(UnitWriter *w);    /* goes on in the same line */
 void unit_option_begin(UnitWriter *w); /* in a line of its own */
-void unit_arg_add(UnitWriter *w, const char *text);
+#define unit_arg_add(w, text) unit_arg_add_piece((w), PIECE(text))
+void unit_arg_add_piece(UnitWriter *w, Piece piece);
 void unit_arg_add_commas_doubled(UnitWriter *w, const char *text); /* as in QEMU's lists of key=value */
 void unit_arg_add_variable(UnitWriter *w, const char *name);       /* ${name}: set at run time, never split */
 void unit_arg_end(UnitWriter *w);

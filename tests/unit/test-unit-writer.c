@@ -50,6 +50,29 @@ static void text_end(Text *t, int result, const char *expected) {
                 text_end(&t, result, "K=" expected "\n\n"); \
         } while (0)
 
+/* What is copied because the source says so must be what is copied when it is not known. */
+static void test_plain(void **state) {
+        assert_int_equal(PIECE("").plain, 0);
+        assert_int_equal(PIECE("a%b").plain, 0);
+#ifdef __OPTIMIZE__
+        assert_int_equal(PIECE("qnet-tap@").plain, 9);
+#endif
+        for (int c = 1; c < 256; c++) {
+                char one[] = { (char) c, 'x', 0 }, line[32];
+                Text t;
+
+                if (plain_length(one) == 0)
+                        continue;
+                snprintf(line, sizeof(line), "K=%s\nK=/p %s\n\n", one, one);
+                text_begin(&t);
+                unit_text(t.w, "K", one);
+                unit_exec(t.w, "K", "", "/p");
+                unit_arg(t.w, one);
+                unit_exec_end(t.w);
+                text_end(&t, 0, line);
+        }
+}
+
 static void test_text(void **state) {
         text_one("plain", 0, "plain");
         text_one("", 0, "");
@@ -359,6 +382,7 @@ static void test_named_no_space(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_plain),
                 cmocka_unit_test(test_text),
                 cmocka_unit_test(test_raw),
                 cmocka_unit_test(test_arg),
