@@ -73,6 +73,24 @@ def test_removed_configuration_keeps_the_running_vm():
     pid = qemu_pid("good")
     configure()
     assert qemu_pid("good") == pid
+    assert Path("/sys/class/net/tap-good").exists()
+
+
+def test_put_back_it_is_powered_down_and_cleaned_up():
+    configure(lab=GOOD)
+    stop(vm("good"))
+    assert "guest-shutdown" in sh(f"journalctl -b -u {vm('good')} -o cat | tail -5")
+    wait_for("the tap to go", lambda: not Path("/sys/class/net/tap-good").exists())
+
+
+def test_put_back_after_the_stop_its_tap_goes():
+    start(vm("good"))
+    configure()
+    stop(vm("good"))
+    assert Path("/sys/class/net/tap-good").exists()
+    configure(lab=GOOD)
+    wait_for("the tap to go", lambda: not Path("/sys/class/net/tap-good").exists())
+    start(vm("good"))
     stop(vm("good"))
 
 
