@@ -151,6 +151,7 @@ static void test_listeners(void **state) {
         listen_one("GDB=0.0.0.0:5901", "Display=vnc:127.0.0.1:1", "0.0.0.0:5901", "127.0.0.1:5901");
         listen_one("GDB=127.0.0.1:5901", "Display=vnc:0.0.0.0:1", "0.0.0.0:5901", "<127.0.0.1:5901");
         listen_one("GDB=[::]:5901", "Display=vnc:127.0.0.1:1", "[::]:5901", "127.0.0.1:5901");
+        listen_one("GDB=[::]:5901", "Display=vnc:[::1]:1", "[::]:5901", "[::1]:5901");
         listen_one("GDB=0.0.0.0:5901", "Display=vnc:[::]:1", "[::]:5901", "<0.0.0.0:5901");
         check_problems("[VM a]\nGDB=0.0.0.0:4000\n[Serial]\nType=tcp\nAddress=4000\n",
                         "a " T "5: Address 0.0.0.0:4000 is that of two: VM a (" T "2) and VM a (" T
@@ -438,6 +439,7 @@ static void test_subnets(void **state) {
         overlap_one("fd00::1/64", "fd00:0:0:1::1/64", "");
         overlap_one("fd00::1/63", "fd00:0:0:1::1/64", "fd00::/63" OF_A " and fd00:0:0:1::/64" OF_B);
         overlap_one("fe80::1/64", "fe80::1/64", "");
+        overlap_one("fe80::1/64", "fe80::2/64", "");
         overlap_one("10.0.0.1/8", "a00::1/8", "");
 }
 
