@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* --help, made from a program's tables. Its form is what completions/qnet reads: "Usage:" and a line for each row, with
- * all options that it takes; longer ones go on below, indented further; then, after blank lines, columns. */
+/* --help, made from a program's tables. Its form is what completions/qnet reads: "Usage:" and a line for
+ * each row, with all options that it takes; longer ones go on below, indented further; then, after blank
+ * lines, columns. */
 
 #include "program.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What every main() has in common: a table of options, a table of verbs, and one dispatcher. --help is made from the
- * tables, and is what the shell completion reads; so a new verb is a row and its function.
+/* What every main() has in common: a table of options, a table of verbs, and one dispatcher. --help is
+ * made from the tables, and is what the shell completion reads; so a new verb is a row and its function.
  *
  *     static const ProgramOption options[] = {
  *             { OPTION_NAME, "name", "NAME", "The switch, as its configuration calls it" },
@@ -12,7 +12,7 @@
  *             { "del", 1, 1, "BRIDGE", "remove the bridge", verb_del, .required = PROGRAM_BIT(OPTION_NAME) },
  *             {},
  *     };
- *     static const Program program = { .about = "...", .options = options, .verbs = verbs, .parse = parse_option };
+ *     static const Program program = { .about = "...", .options = options, .verbs = verbs, .parse = parse };
  *
  *     int main(int argc, char *argv[]) {
  *             log_setup("qnet-switch");
@@ -26,7 +26,8 @@
 #define EXIT_USAGE    2
 #define PROGRAM_USAGE (-0x51AE) /* no errno is that large */
 
-/* Each program's options are numbered from PROGRAM_OPTION_FIRST on; --help and --version come by themselves. */
+/* Each program's options are numbered from PROGRAM_OPTION_FIRST on; --help and --version come by
+ * themselves. */
 enum { PROGRAM_OPTION_VERSION = 0x1000, PROGRAM_OPTION_FIRST };
 #define PROGRAM_BIT(option) (UINT64_C(1) << ((option) -PROGRAM_OPTION_FIRST))
 #define PROGRAM_OPTIONS_MAX 48U
@@ -38,15 +39,16 @@ typedef struct ProgramOption {
         const char *help;  /* lines */
 } ProgramOption;
 
-/* What a verb is called with: the words behind it, the last one NULL; as many as the row says. Returns negative errno for
- * a failure that it has logged, 0 or positive when done, and what program_usage() returned for bad arguments. */
+/* What a verb is called with: the words behind it, the last one NULL; as many as the row says. Returns
+ * negative errno for a failure that it has logged, 0 or positive when done, and what program_usage()
+ * returned for bad arguments. */
 typedef int (*ProgramFunction)(char *words[], void *userdata);
 
 typedef struct ProgramVerb {
-        const char *name; /* NULL in a program without verbs; of several rows it is the first that has all it requires */
-        int n_min, n_max; /* words behind it */
-        const char *usage; /* and what --help calls them: "IFNAME [USER]"; options are put behind by themselves */
-        const char *help; /* lines; NULL: the program's "about" says it */
+        const char *name;  /* NULL in a program without verbs: then the first row whose options are given */
+        int n_min, n_max;  /* words behind it */
+        const char *usage; /* what --help calls them: "IFNAME [USER]"; it puts the options behind by itself */
+        const char *help;  /* lines; NULL: the program's "about" says it */
         ProgramFunction run;
         uint64_t required; /* PROGRAM_BIT() of the options that it cannot do without */
         uint64_t options;  /* and of those that it takes, too; others are refused */

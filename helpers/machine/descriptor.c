@@ -31,8 +31,9 @@ static bool list_has(const json_t *list, const char *word) {
         size_t i;
         json_t *item;
 
-        json_array_foreach((json_t *) list, i,
-                        item) if (json_is_string(item) && streq(json_string_value(item), word)) return true;
+        json_array_foreach ((json_t *) list, i, item)
+                if (json_is_string(item) && streq(json_string_value(item), word))
+                        return true;
         return false;
 }
 
@@ -62,9 +63,9 @@ static bool target_suits(const json_t *target, const FirmwareWanted *wanted, con
 
         if (!architecture || !streq(architecture, wanted->architecture))
                 return false;
-        json_array_foreach((json_t *) machines, i,
-                        glob) if (json_is_string(glob) &&
-                                  machine_matches(json_string_value(glob), machine)) return true;
+        json_array_foreach ((json_t *) machines, i, glob)
+                if (json_is_string(glob) && machine_matches(json_string_value(glob), machine))
+                        return true;
         return false;
 }
 
@@ -74,8 +75,9 @@ static bool any_target_suits(const json_t *j, const FirmwareWanted *wanted) {
         size_t i;
         json_t *target;
 
-        json_array_foreach(
-                        (json_t *) targets, i, target) if (target_suits(target, wanted, machine)) return true;
+        json_array_foreach ((json_t *) targets, i, target)
+                if (target_suits(target, wanted, machine))
+                        return true;
         return false;
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The descriptions of firmware that distributions install for QEMU, one JSON file each: docs/interop/firmware.json in
- * QEMU's sources has the format and the rules of precedence. Files are in several directories; of those with the same
- * name only the one in the first directory counts, and an empty one, or a link to /dev/null, masks; then the first one
- * in the order of names that suits is taken. Warns about what it cannot use; silent else. */
+/* The descriptions of firmware that distributions install for QEMU, one JSON file each:
+ * docs/interop/firmware.json in QEMU's sources has the format and the rules of precedence. Files are in
+ * several directories; of those with the same name only the one in the first directory counts, and an
+ * empty one, or a link to /dev/null, masks; then the first one in the order of names that suits is taken.
+ * Warns about what it cannot use; silent else. */
 
 #include "cleanup.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* UEFI for a machine that is about to start: finds what the host has installed, and puts it where the machine's
- * command line expects it. All comes in by argv; see descriptor.h and nvram.h. */
+/* UEFI for a machine that is about to start: finds what the host has installed, and puts it where the
+ * machine's command line expects it. All comes in by argv; see descriptor.h and nvram.h. */
 
 #include "nvram.h"
 #include "parse-value.h"
@@ -49,8 +49,9 @@ static int log_none(const FirmwareWanted *w) {
                 if (streq(packages[i].architecture, w->architecture))
                         package = packages[i].package;
         return log_error_errno(ENOENT,
-                        "There is no UEFI firmware%s for Architecture=%s Machine=%s on this host%s%s%s; it looks for "
-                        "descriptions of firmware in /etc/qemu/firmware and /usr/share/qemu/firmware.",
+                        "There is no UEFI firmware%s for Architecture=%s Machine=%s on this host%s%s%s; it "
+                        "looks for descriptions of firmware in /etc/qemu/firmware and "
+                        "/usr/share/qemu/firmware.",
                         w->secure_boot ? " with Secure Boot and its keys" : "", w->architecture, w->machine,
                         package ? "; Debian's is the package '" : "", package ?: "", package ? "'" : "");
 }
@@ -111,7 +112,8 @@ static const ProgramVerb verbs[] = {
 };
 
 static const Program program = {
-        .about = "Link the UEFI firmware for this machine to CODE, and copy its variables to FILE unless there is one.",
+        .about = "Link the UEFI firmware for this machine to CODE, and copy its variables to FILE unless\n"
+                 "there is one.",
         .verbs = verbs,
         .options = options,
         .parse = parse_option,

@@ -2,9 +2,9 @@
 
 /* qnet-switch: makes and removes the bridge of a switch. ExecStart= and ExecStop= of qnet-switch@.service.
  *
- * The bridge bears the alias "qnet:switch=NAME"; only such a bridge is ever adopted, changed or deleted. A bridge of that
- * name without alias is taken for ours too if it is down and has the MAC that only this program derives from the name: an
- * add that was killed between making and naming it.
+ * The bridge bears the alias "qnet:switch=NAME"; only such a bridge is ever adopted, changed or deleted. A
+ * bridge of that name without alias is taken for ours too if it is down and has the MAC that only this
+ * program derives from the name: an add that was killed between making and naming it.
  *
  * Privilege: CAP_NET_ADMIN, and /proc/sys/net/ipv6 writable (the same capability allows it). */
 
@@ -20,8 +20,8 @@ static unsigned arg_mtu; /* 0: leave it to the kernel */
 static IPAddress *arg_addresses;
 static size_t arg_n_addresses;
 
-/* The bridge's own MAC: the same at every start, so that no port's comings and goings change it and guests keep
- * their ARP entry of the host; another on another machine. Locally administered (IEEE 802). FNV-1a. */
+/* The bridge's own MAC: the same at every start, so that no port's comings and goings change it and guests
+ * keep their ARP entry of the host; another on another machine. Locally administered (IEEE 802). FNV-1a. */
 static struct ether_addr derive_mac(const char *name) {
         static const sd_id128_t application = SD_ID128_MAKE(
                         6f, 1d, 2a, 83, 0c, 57, 4e, 9b, a2, 64, d0, 3e, 91, b8, 7c, 15);
@@ -52,8 +52,8 @@ static int write_ipv6_knob(const char *knob, const char *value) {
         return write(fd, value, strlen(value)) < 0 ? -errno : 0;
 }
 
-/* A guest must not give the host a default route by a router advertisement, and an address that only this host has
- * need not wait for duplicates. Netlink has no attribute for either. */
+/* A guest must not give the host a default route by a router advertisement, and an address that only this
+ * host has need not wait for duplicates. Netlink has no attribute for either. */
 static void tame_ipv6(void) {
         static const char *const knobs[] = { "accept_ra", "accept_dad" };
         int r;
@@ -73,8 +73,8 @@ static bool contains_address(const IPAddress *list, size_t n, const IPAddress *i
         return false;
 }
 
-/* Takes from the bridge what it is not to have, or gives it what it lacks. It is asked anew for each: a secondary address
- * goes with its primary. */
+/* Takes from the bridge what it is not to have, or gives it what it lacks. It is asked anew for each: a
+ * secondary address goes with its primary. */
 static int change_addresses(Rtnl *rtnl, int ifindex, bool add) {
         _cleanup_free_ IPAddress *have = NULL;
         char text[IP_STRING_SIZE];

@@ -15,8 +15,9 @@
 typedef struct Watched {
         struct Reaper *reaper;
         KillLog *log;
-        const char *name; /* in its directory */
-        int error;        /* that was reported last */
+        sd_event_source *source; /* of its directory */
+        const char *name;        /* in that */
+        int error;               /* that was reported last */
 } Watched;
 
 typedef struct Reaper {
@@ -239,7 +240,8 @@ static int watch(Reaper *r, Watched *w) {
         if (!directory)
                 return log_oom();
         w->name = slash + 1;
-        k = sd_event_add_inotify(r->event, NULL, directory,
+        /* kept: given no place for it, libsystemd 252 makes a source that refers to the loop and that nobody frees */
+        k = sd_event_add_inotify(r->event, &w->source, directory,
                         IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE,
                         on_directory, w);
         if (k < 0) /* it is looked at when the time is over, and the path unit goes on watching after that */
@@ -298,8 +300,10 @@ static int open_logs(Reaper *r, int state_fd, int link_fd) {
 
 static void reaper_done(Reaper *r) {
         restarts_done(&r->restarts);
-        for (size_t i = 0; i < r->n_logs; i++)
+        for (size_t i = 0; i < r->n_logs; i++) {
+                sd_event_source_unref(r->logs[i].source);
                 kill_log_free(r->logs[i].log);
+        }
         free(r->logs);
         sd_event_source_unref(r->timer);
         sd_event_source_unref(r->again);
