@@ -78,7 +78,8 @@ static bool part_is_called(VM *vm, KeySet set, size_t i, const char *label) {
 
 /* Which parts the header [Interface LABEL] means: *from..*to, of which the last may have to be made. */
 static int find_parts(Subject *s, const Item *item, Origin origin, size_t *from, size_t *to) {
-        KeySet set = item->section->keys;
+        const Section *section = section_at(item->section);
+        KeySet set = section->keys;
         size_t n = *part_count(s->vm, set);
         const char *label = item->name;
         unsigned index;
@@ -97,7 +98,7 @@ static int find_parts(Subject *s, const Item *item, Origin origin, size_t *from,
                         return problem_add(s->model, s->problems, s->n_problems, origin,
                                                (bool *) &item->reported,
                                                "[%s %s]: there is no number %s, the next would be %zu",
-                                               item->section->name, SHOW(label), SHOW(label), n)
+                                               section->name, SHOW(label), SHOW(label), n)
                                                ?: -ENOENT;
                 *from = index;
                 *to = *from + 1;
@@ -105,7 +106,7 @@ static int find_parts(Subject *s, const Item *item, Origin origin, size_t *from,
         }
         if (!name_is_valid(label))
                 return problem_add(s->model, s->problems, s->n_problems, origin, (bool *) &item->reported,
-                                       "[%s %s]: not a number or name", item->section->name, SHOW(label))
+                                       "[%s %s]: not a number or name", section->name, SHOW(label))
                                        ?: -ENOENT;
         for (size_t i = 0; i < n; i++)
                 if (part_is_called(s->vm, set, i, label)) {
@@ -116,7 +117,7 @@ static int find_parts(Subject *s, const Item *item, Origin origin, size_t *from,
 }
 
 static int open_part(Subject *s, const Item *item, Origin origin, Cursor *c) {
-        KeySet set = item->section->keys;
+        KeySet set = section_at(item->section)->keys;
         const char *label = item->name;
         int r;
 
@@ -133,7 +134,7 @@ static int open_part(Subject *s, const Item *item, Origin origin, Cursor *c) {
         if (c->from >= PARTS_MAX) {
                 c->from = c->to = 0;
                 return problem_add(s->model, s->problems, s->n_problems, origin, (bool *) &item->reported,
-                                "[%s]: more than %d of them", item->section->name, PARTS_MAX);
+                                "[%s]: more than %d of them", section_at(item->section)->name, PARTS_MAX);
         }
         if (label && isdigit((unsigned char) label[0]) && strspn(label, "0123456789") == strlen(label))
                 label = NULL;
@@ -175,7 +176,7 @@ static int set_key(Subject *s, Item *item, const Cursor *c, Origin origin, void 
 static int set_all(Subject *s, Item *item, const Cursor *c, Origin origin) {
         int r;
 
-        if (item->section->type == SECTION_OBJECT)
+        if (section_at(item->section)->type == SECTION_OBJECT)
                 return set_key(s, item, c, origin, s->object, s->said);
         for (size_t i = c->from; i < c->to; i++) {
                 Part *p = part_at(s->vm, c->set, i);
@@ -198,7 +199,7 @@ static int add_passthrough(Subject *s, Item *item, Origin origin) {
         if (!p)
                 return -ENOMEM;
         *p = (Passthrough){
-                .section = item->section->name,
+                .section = section_at(item->section)->name,
                 .key = (char *) item->name,
                 .value = item->value,
                 .origin = origin,

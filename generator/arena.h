@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Memory that lives as long as the Model: the text of the files, and all that is made of it. Nothing in it is freed
- * alone; arena_free() frees it at once. All memory comes zeroed; NULL is "out of memory". */
+/* Memory that lives as long as the Model: the text of the files, and all that is made of it; and what is only needed to
+ * load it, in another. Nothing in it is freed alone; arena_free() frees it at once. All memory comes zeroed; NULL is "out of memory". */
 
 #include "cleanup.h"
 
@@ -10,6 +10,8 @@ typedef struct Arena Arena;
 
 Arena *arena_new(void);
 Arena *arena_free(Arena *a); /* always NULL */
+DEFINE_CLEANUP(Arena *, arena_free)
+#define _cleanup_arena_ _cleanup_(arena_freep)
 
 void *arena_alloc(Arena *a, size_t size);
 #define arena_new_items(a, type, n) ((type *) arena_alloc_items((a), (n), sizeof(type)))

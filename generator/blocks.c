@@ -21,7 +21,7 @@ static Origin origin_at(const Reading *r, unsigned line) {
 }
 
 static Block *new_block(Reading *r, Kind kind, const char *name, unsigned line) {
-        Block *b = arena_alloc(r->blocks->model->arena, sizeof(Block));
+        Block *b = arena_alloc(r->blocks->arena, sizeof(Block));
 
         if (b)
                 *b = (Block){ .kind = kind, .name = name, .origin = origin_at(r, line), .file = r->file };
@@ -30,7 +30,7 @@ static Block *new_block(Reading *r, Kind kind, const char *name, unsigned line) 
 
 static int publish(Reading *r, Block *b) {
         Blocks *blocks = r->blocks;
-        Block **slot = arena_append(blocks->model->arena, blocks->items, blocks->n);
+        Block **slot = arena_append(blocks->arena, blocks->items, blocks->n);
 
         if (!slot)
                 return -ENOMEM;
@@ -40,7 +40,7 @@ static int publish(Reading *r, Block *b) {
 }
 
 static Item *add_item(Reading *r, Block *b, ItemType type, unsigned line) {
-        Item *i = arena_alloc(r->blocks->model->arena, sizeof(Item));
+        Item *i = arena_alloc(r->blocks->arena, sizeof(Item));
 
         if (!i)
                 return NULL;
@@ -122,7 +122,7 @@ static int open_below(Reading *r, const Section *s, const char *name, unsigned l
                 i = add_item(r, r->block, ITEM_PART, line);
                 if (!i)
                         return -ENOMEM;
-                i->section = s;
+                i->section = section_place(s);
                 i->name = name;
         }
         r->section = s;
@@ -215,7 +215,7 @@ static int read_assignment(Reading *r, const IniLine *l) {
         i = add_item(r, r->block, key ? ITEM_SET : ITEM_PASSTHROUGH, l->line);
         if (!i)
                 return -ENOMEM;
-        i->section = s;
+        i->section = section_place(s);
         if (key)
                 i->key = key;
         else

@@ -24,14 +24,14 @@ typedef enum ItemType {
 
 typedef struct Item { /* as small as can be: there is one for each line */
         struct Item *next;
-        const Section *section;
         union {
                 const Key *key;   /* ITEM_SET */
                 const char *name; /* ITEM_PART, ITEM_PASSTHROUGH */
         };
         char *value;
         unsigned line;
-        unsigned char type; /* ItemType */
+        unsigned char type;    /* ItemType */
+        unsigned char section; /* its place, for section_at() */
         bool reported;      /* its problem is in the log */
 } Item;
 
@@ -46,7 +46,8 @@ typedef struct Block {
 } Block;
 
 typedef struct Blocks {
-        Model *model; /* for its arena, and for counting what is logged */
+        Model *model; /* for the strings, and for counting what is logged */
+        Arena *arena; /* for blocks and items, which nobody needs when the model is loaded */
         Block **items;
         size_t n;
 } Blocks;

@@ -10,8 +10,13 @@
 /* "opt/io.systemd.credentials/NAME" is the name of a fw_cfg file: 55 bytes (QEMU, docs/specs/fw_cfg) */
 #define CREDENTIAL_NAME_MAX (55 - strlen("opt/io.systemd.credentials/"))
 
+static void set_type(Firmware *f, FirmwareType type, char *path) {
+        f->type = type;
+        f->path = path;
+}
+
 int parse_firmware(Setting *s, char *value, void *member) {
-        Firmware *f = &((VM *) member)->firmware;
+        Firmware *f = member;
         char *text;
         int r;
 
@@ -19,17 +24,17 @@ int parse_firmware(Setting *s, char *value, void *member) {
         if (r < 0)
                 return r;
         if (!*text || streq(text, "bios"))
-                *f = (Firmware){ .type = FIRMWARE_BIOS };
+                set_type(f, FIRMWARE_BIOS, NULL);
         else if (streq(text, "uefi"))
-                *f = (Firmware){ .type = FIRMWARE_UEFI };
+                set_type(f, FIRMWARE_UEFI, NULL);
         else if (path_is_normalized(text))
-                *f = (Firmware){ .type = FIRMWARE_FILE, .path = text };
+                set_type(f, FIRMWARE_FILE, text);
         else
                 return setting_refuse(s, "is neither bios nor uefi nor the absolute path of an image");
         return 0;
 }
 
-static int add_credential(Setting *s, VM *vm, char *name, char *path) {
+static int add_credential(Setting *s, Firmware *f, char *name, char *path) {
         size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
         Credential *c;
 
@@ -39,32 +44,32 @@ static int add_credential(Setting *s, VM *vm, char *name, char *path) {
                                 CREDENTIAL_NAME_MAX);
         if (startswith(name, "qnet.")) /* the seed's */
                 return setting_refuse(s, "has a name that begins with \"qnet.\", which are qnet's own");
-        for (size_t i = 0; i < vm->n_credentials; i++)
-                if (streq(vm->credentials[i].name, name)) {
-                        vm->credentials[i].path = path;
+        for (size_t i = 0; i < f->n_credentials; i++)
+                if (streq(f->credentials[i].name, name)) {
+                        f->credentials[i].path = path;
                         return 0;
                 }
-        if (vm->n_credentials >= CREDENTIALS_MAX)
+        if (f->n_credentials >= CREDENTIALS_MAX)
                 return setting_refuse(s, "is more than %d credentials", CREDENTIALS_MAX);
-        c = arena_append(s->arena, vm->credentials, vm->n_credentials);
+        c = arena_append(s->arena, f->credentials, f->n_credentials);
         if (!c)
                 return -ENOMEM;
         *c = (Credential){ .name = name, .path = path };
         return 0;
 }
 
-static int add_seed_file(Setting *s, VM *vm, char *name, char *path) {
-        int f = seed_file_from_string(name);
+static int add_seed_file(Setting *s, Firmware *f, char *name, char *path) {
+        int file = seed_file_from_string(name);
 
-        if (f < 0)
+        if (file < 0)
                 return setting_refuse(s,
                                 "has a file that is not user-data, meta-data, network-config or vendor-data");
-        vm->seed[f] = path;
+        f->seed[file] = path;
         return 0;
 }
 
-static int parse_named_paths(
-                Setting *s, char *value, VM *vm, int (*add)(Setting *s, VM *vm, char *name, char *path)) {
+static int parse_named_paths(Setting *s, char *value, Firmware *f,
+                int (*add)(Setting *s, Firmware *f, char *name, char *path)) {
         char **words = NULL;
         size_t n = 0;
         int r;
@@ -85,28 +90,28 @@ static int parse_named_paths(
                 if (!path_is_normalized(colon + 1))
                         return setting_refuse(s,
                                         "has a path that is not absolute, or has \"//\", \".\" or \"..\" in it");
-                r = add(s, vm, text, colon + 1);
+                r = add(s, f, text, colon + 1);
         }
         return r;
 }
 
 int parse_credentials(Setting *s, char *value, void *member) {
-        VM *vm = member;
+        Firmware *f = member;
 
         if (!*value) {
-                vm->credentials = NULL;
-                vm->n_credentials = 0;
+                f->credentials = NULL;
+                f->n_credentials = 0;
                 return 0;
         }
-        return parse_named_paths(s, value, vm, add_credential);
+        return parse_named_paths(s, value, f, add_credential);
 }
 
 int parse_cloud_init(Setting *s, char *value, void *member) {
-        VM *vm = member;
+        Firmware *f = member;
 
         if (!*value) {
-                memset(vm->seed, 0, sizeof(vm->seed));
+                memset(f->seed, 0, sizeof(f->seed));
                 return 0;
         }
-        return parse_named_paths(s, value, vm, add_seed_file);
+        return parse_named_paths(s, value, f, add_seed_file);
 }

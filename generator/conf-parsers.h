@@ -73,7 +73,7 @@ int parse_replay(Setting *s, char *value, void *member);
 int parse_device(Setting *s, char *value, void *member); /* appends */
 int parse_smbios(Setting *s, char *value, void *member); /* appends */
 
-/* conf-parsers-firmware.c; member is the VM */
+/* conf-parsers-firmware.c; member is the Firmware */
 int parse_firmware(Setting *s, char *value, void *member);
 int parse_credentials(Setting *s, char *value, void *member); /* appends */
 int parse_cloud_init(Setting *s, char *value, void *member);  /* appends */

@@ -37,6 +37,9 @@ static const Section sections[] = {
 #define HARDWARE_ROW(key, member, parse, help) \
         RARE_ROW(KEYS_VM, rare_hardware, Hardware, key, member, parse, help)
 #define HARDWARE(key, parse, help)              RARE_WHOLE(KEYS_VM, rare_hardware, key, parse, help)
+#define FIRMWARE_ROW(key, member, parse, help) \
+        RARE_ROW(KEYS_VM, rare_firmware, Firmware, key, member, parse, help)
+#define FIRMWARE(key, parse, help)              RARE_WHOLE(KEYS_VM, rare_firmware, key, parse, help)
 #define INTERFACE_ROW(key, member, parse, help) ROW(KEYS_INTERFACE, Interface, key, member, parse, help)
 #define DISK_ROW(key, member, parse, help)      ROW(KEYS_DISK, Disk, key, member, parse, help)
 #define SERIAL_ROW(key, member, parse, help)    ROW(KEYS_SERIAL, Serial, key, member, parse, help)
@@ -60,11 +63,11 @@ static const Key keys[] = { /* those of a set together */
         HARDWARE("HugePages",                    parse_huge_pages,   "yes, or 2M, 1G: memory in huge pages of the host"),
         HARDWARE_ROW("MemoryShared", memory_shared,  parse_switch_flag,      "memory that other processes can map"),
         VM_ROW("Accelerator",     accelerator,   parse_accelerator,  "kvm, tcg, or auto: KVM where it can"),
-        WHOLE(KEYS_VM, "Firmware",               parse_firmware,     "bios, uefi, or a firmware image; the board's by default"),
-        VM_ROW("SecureBoot",      secure_boot,   parse_switch_flag,  "the firmware starts only what Microsoft's keys have signed"),
-        VM_ROW("TPM",             tpm,           parse_switch_flag,  "a TPM 2.0, by swtpm"),
-        WHOLE(KEYS_VM, "Credentials",            parse_credentials,  "NAME:PATH, secrets for the guest's systemd; an empty one resets"),
-        WHOLE(KEYS_VM, "CloudInit",              parse_cloud_init,   "user-data:PATH, meta-data:PATH, ...: a seed for cloud-init; an empty one resets"),
+        FIRMWARE("Firmware",                     parse_firmware,     "bios, uefi, or a firmware image; the board's by default"),
+        FIRMWARE_ROW("SecureBoot",  secure_boot,     parse_switch_flag,  "the firmware starts only what Microsoft's keys have signed"),
+        FIRMWARE_ROW("TPM",         tpm,             parse_switch_flag,  "a TPM 2.0, by swtpm"),
+        FIRMWARE("Credentials",                  parse_credentials,  "NAME:PATH, secrets for the guest's systemd; an empty one resets"),
+        FIRMWARE("CloudInit",                    parse_cloud_init,   "user-data:PATH, meta-data:PATH, ...: a seed for cloud-init; an empty one resets"),
         VM_ROW("Kernel",          kernel,        parse_path,         "kernel or ELF image that QEMU loads itself"),
         VM_ROW("Initrd",          initrd,        parse_path,         "initial RAM disk, with Kernel="),
         WHOLE(KEYS_VM, "KernelCommandLine",      parse_kernel_command_line, "kernel arguments; several are joined, an empty one resets"),
@@ -147,6 +150,7 @@ static const VM vm_defaults = {
         .cpus = 1,
         .ready_timeout = 90 * USEC_PER_SEC,
         .stop_timeout = 90 * USEC_PER_SEC,
+        .firmware = &firmware_defaults,
         .hardware = &hardware_defaults,
 };
 static const Interface interface_defaults = { .mac_policy = MAC_DERIVED };
@@ -189,6 +193,15 @@ const Section *section_find(const char *name) {
                 if (streq(sections[i].name, name))
                         return sections + i;
         return NULL;
+}
+
+unsigned char section_place(const Section *s) {
+        static_assert(ELEMENTSOF(sections) <= UCHAR_MAX, "a section's place is a byte");
+        return (unsigned char) (s - sections);
+}
+
+const Section *section_at(unsigned char place) {
+        return sections + place;
 }
 
 const Section *passthrough_section(const char *name) {

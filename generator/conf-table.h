@@ -58,6 +58,8 @@ typedef struct Key {
 
 const Section *section_find(const char *name); /* NULL when unknown */
 const char *section_nearest(const char *name); /* or NULL */
+unsigned char section_place(const Section *s); /* in the table, for records that are kept small */
+const Section *section_at(unsigned char place);
 const Key *key_find(KeySet set, const char *name);
 const char *key_nearest(KeySet set, const char *name);
 const char *kind_name(Kind kind);                     /* "VM" */

@@ -17,27 +17,27 @@ static bool is_x86(const VM *vm) {
 
 static bool has_seed(const VM *vm) {
         for (SeedFile f = 0; f < _SEED_FILE_MAX; f++)
-                if (vm->seed[f])
+                if (vm->firmware->seed[f])
                         return true;
         return false;
 }
 
 /* Variables that were made with another kind of firmware are of no use, or of no effect. */
 static const char *nvram_name(const VM *vm) {
-        return vm->secure_boot ? "/nvram-secure" : "/nvram";
+        return vm->firmware->secure_boot ? "/nvram-secure" : "/nvram";
 }
 
 /* ---- the VM's unit ---- */
 
 void emit_firmware_dependencies(const VM *vm, UnitWriter *w) {
-        if (vm->firmware.type == FIRMWARE_FILE)
-                unit_word(w, "RequiresMountsFor", vm->firmware.path, NULL);
-        for (size_t i = 0; i < vm->n_credentials; i++)
-                unit_word(w, "RequiresMountsFor", vm->credentials[i].path, NULL);
+        if (vm->firmware->type == FIRMWARE_FILE)
+                unit_word(w, "RequiresMountsFor", vm->firmware->path, NULL);
+        for (size_t i = 0; i < vm->firmware->n_credentials; i++)
+                unit_word(w, "RequiresMountsFor", vm->firmware->credentials[i].path, NULL);
         for (SeedFile f = 0; f < _SEED_FILE_MAX; f++)
-                if (vm->seed[f])
-                        unit_word(w, "RequiresMountsFor", vm->seed[f], NULL);
-        if (vm->tpm) {
+                if (vm->firmware->seed[f])
+                        unit_word(w, "RequiresMountsFor", vm->firmware->seed[f], NULL);
+        if (vm->firmware->tpm) {
                 unit_raw(w, "Requires", "qnet-tpm@", vm->name, ".socket");
                 unit_raw(w, "After", "qnet-tpm@", vm->name, ".socket");
         }
@@ -50,11 +50,11 @@ static void emit_credential(const char *prefix, const char *name, const char *pa
 }
 
 void emit_firmware_settings(const VM *vm, UnitWriter *w) {
-        for (size_t i = 0; i < vm->n_credentials; i++)
-                emit_credential("", vm->credentials[i].name, vm->credentials[i].path, w);
+        for (size_t i = 0; i < vm->firmware->n_credentials; i++)
+                emit_credential("", vm->firmware->credentials[i].name, vm->firmware->credentials[i].path, w);
         for (SeedFile f = 0; f < _SEED_FILE_MAX; f++)
-                if (vm->seed[f])
-                        emit_credential("qnet.", seed_file_to_string(f), vm->seed[f], w);
+                if (vm->firmware->seed[f])
+                        emit_credential("qnet.", seed_file_to_string(f), vm->firmware->seed[f], w);
 }
 
 static void emit_check_file(const char *path, UnitWriter *w) {
@@ -71,7 +71,7 @@ static void emit_find_firmware(const VM *vm, UnitWriter *w) {
         unit_arg(w, "--nvram=" STATE_DIR, vm->name, nvram_name(vm));
         unit_arg(w, "--architecture=", vm->architecture);
         unit_arg(w, "--machine=", vm->machine);
-        if (vm->secure_boot)
+        if (vm->firmware->secure_boot)
                 unit_arg(w, "--secure-boot");
         unit_exec_end(w);
 }
@@ -81,7 +81,7 @@ static void emit_make_seed(const VM *vm, UnitWriter *w) {
         unit_arg(w, RUN_DIR, vm->name, "/seed.iso");
         unit_arg(w, "--name=", vm->name);
         for (SeedFile f = 0; f < _SEED_FILE_MAX; f++) {
-                if (!vm->seed[f])
+                if (!vm->firmware->seed[f])
                         continue;
                 unit_arg_begin(w);
                 unit_arg_add(w, "--");
@@ -96,16 +96,16 @@ static void emit_make_seed(const VM *vm, UnitWriter *w) {
 }
 
 void emit_firmware_prepare(const VM *vm, UnitWriter *w) {
-        for (size_t i = 0; i < vm->n_credentials; i++)
-                emit_check_file(vm->credentials[i].path, w);
+        for (size_t i = 0; i < vm->firmware->n_credentials; i++)
+                emit_check_file(vm->firmware->credentials[i].path, w);
         for (SeedFile f = 0; f < _SEED_FILE_MAX; f++)
-                if (vm->seed[f])
-                        emit_check_file(vm->seed[f], w);
-        if (vm->firmware.type == FIRMWARE_UEFI)
+                if (vm->firmware->seed[f])
+                        emit_check_file(vm->firmware->seed[f], w);
+        if (vm->firmware->type == FIRMWARE_UEFI)
                 emit_find_firmware(vm, w);
         if (has_seed(vm))
                 emit_make_seed(vm, w);
-        if (!vm->tpm)
+        if (!vm->firmware->tpm)
                 return;
         unit_exec(w, "ExecStartPre", "", HELPERDIR "/qnet-check");
         unit_arg(w, "program");
@@ -123,7 +123,7 @@ void emit_firmware_prepare(const VM *vm, UnitWriter *w) {
 /* ---- the command line ---- */
 
 static void emit_uefi(const VM *vm, UnitWriter *w) {
-        if (vm->secure_boot && is_x86(vm)) {
+        if (vm->firmware->secure_boot && is_x86(vm)) {
                 /* added to what -machine has said before; only code in SMM may write to the variables then */
                 option(w, "-machine", "smm=on");
                 option(w, "-global", "driver=cfi.pflash01,property=secure,value=on");
@@ -158,19 +158,19 @@ static void emit_tpm(const VM *vm, UnitWriter *w) {
 }
 
 void emit_firmware_options(const VM *vm, UnitWriter *w) {
-        if (vm->firmware.type == FIRMWARE_UEFI)
+        if (vm->firmware->type == FIRMWARE_UEFI)
                 emit_uefi(vm, w);
-        if (vm->firmware.type == FIRMWARE_FILE)
-                option(w, "-bios", vm->firmware.path);
-        if (vm->tpm)
+        if (vm->firmware->type == FIRMWARE_FILE)
+                option(w, "-bios", vm->firmware->path);
+        if (vm->firmware->tpm)
                 emit_tpm(vm, w);
-        for (size_t i = 0; i < vm->n_credentials; i++) {
+        for (size_t i = 0; i < vm->firmware->n_credentials; i++) {
                 option_begin(w, "-fw_cfg", "name=opt/io.systemd.credentials/");
-                unit_arg_add(w, vm->credentials[i].name);
+                unit_arg_add(w, vm->firmware->credentials[i].name);
                 unit_arg_add(w, ",file=");
                 unit_arg_add_variable(w, "CREDENTIALS_DIRECTORY");
                 unit_arg_add(w, "/");
-                unit_arg_add(w, vm->credentials[i].name);
+                unit_arg_add(w, vm->firmware->credentials[i].name);
                 option_end(w);
         }
 }

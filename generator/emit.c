@@ -151,7 +151,7 @@ static void emit_machine(Emit *e, const VM *vm) {
         }
         for (size_t i = 0; i < vm->n_interfaces; i++)
                 check(e, emit_tap(vm, &vm->interfaces[i], e->w));
-        if (vm->tpm) {
+        if (vm->firmware->tpm) {
                 check(e, emit_tpm_socket(vm, e->w));
                 check(e, emit_tpm_service(vm, e->w));
         }

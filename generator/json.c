@@ -243,15 +243,15 @@ static void put_firmware(Builder *b, json_t *j, const VM *vm) {
         static const char *const types[_FIRMWARE_TYPE_MAX] = { [FIRMWARE_BIOS] = "bios", [FIRMWARE_UEFI] = "uefi" };
         json_t *credentials = json_object(), *seed = json_object();
 
-        put(b, j, "firmware", text(types[vm->firmware.type] ?: vm->firmware.path));
-        put(b, j, "secureBoot", json_boolean(vm->secure_boot));
-        put(b, j, "tpm", json_boolean(vm->tpm));
-        for (size_t i = 0; i < vm->n_credentials; i++)
-                put(b, credentials, vm->credentials[i].name, text(vm->credentials[i].path));
+        put(b, j, "firmware", text(types[vm->firmware->type] ?: vm->firmware->path));
+        put(b, j, "secureBoot", json_boolean(vm->firmware->secure_boot));
+        put(b, j, "tpm", json_boolean(vm->firmware->tpm));
+        for (size_t i = 0; i < vm->firmware->n_credentials; i++)
+                put(b, credentials, vm->firmware->credentials[i].name, text(vm->firmware->credentials[i].path));
         put(b, j, "credentials", credentials);
         for (SeedFile f = 0; f < _SEED_FILE_MAX; f++)
-                if (vm->seed[f])
-                        put(b, seed, seed_file_to_string(f), text(vm->seed[f]));
+                if (vm->firmware->seed[f])
+                        put(b, seed, seed_file_to_string(f), text(vm->firmware->seed[f]));
         put(b, j, "cloudInit", seed);
 }
 

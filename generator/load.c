@@ -386,9 +386,16 @@ static int sort_vms(Model *m) {
 
 int model_load(Model *m, const Host *host, const ConfFile *files, size_t n_files) {
         static const Kind order[] = { KIND_SYSTEM, KIND_SWITCH, KIND_LAB, KIND_REAPER };
-        Loader l = { .m = m, .host = host, .objects = { .model = m, .files = files, .n_files = n_files } };
+        _cleanup_arena_ Arena *scratch = arena_new();
+        Loader l = {
+                .m = m,
+                .host = host,
+                .objects = { .model = m, .files = files, .n_files = n_files, .blocks = { m, scratch } },
+        };
         int r;
 
+        if (!scratch)
+                return -ENOMEM;
         m->reaper = *(const Reaper *) key_set_defaults(KEYS_REAPER);
         r = objects_read(&l.objects);
         for (size_t i = 0; i < ELEMENTSOF(order) && r >= 0; i++) {

@@ -276,12 +276,6 @@ typedef struct Hardware {
 
 typedef enum FirmwareType { FIRMWARE_BIOS, FIRMWARE_UEFI, FIRMWARE_FILE, _FIRMWARE_TYPE_MAX } FirmwareType;
 
-/* What runs before the guest's own code: what QEMU brings for the board, unless it is said. */
-typedef struct Firmware {
-        FirmwareType type;
-        char *path; /* absolute, with FIRMWARE_FILE */
-} Firmware;
-
 /* A secret for the guest's system manager (systemd.system-credentials(7)). */
 typedef struct Credential {
         char *name;
@@ -293,6 +287,18 @@ typedef enum SeedFile { SEED_USER_DATA, SEED_META_DATA, SEED_NETWORK_CONFIG, SEE
 
 const char *seed_file_to_string(SeedFile v);
 int seed_file_from_string(const char *s);
+
+/* What runs before the guest's own code, which is what QEMU brings for the board unless it is said, and what is laid
+ * out for the guest to find. */
+typedef struct Firmware {
+        FirmwareType type;
+        char *path;       /* absolute, with FIRMWARE_FILE */
+        bool secure_boot; /* with FIRMWARE_UEFI */
+        bool tpm;
+        Credential *credentials;
+        size_t n_credentials;
+        char *seed[_SEED_FILE_MAX]; /* absolute paths, each NULL-able; all NULL: no seed */
+} Firmware;
 
 struct VM {
         char *name;
@@ -324,15 +330,10 @@ struct VM {
         Display display;
         char **extra_args; /* strv, NULL when empty: each one argv element of QEMU */
         size_t n_extra_args;
-        Firmware firmware;
-        bool secure_boot; /* with FIRMWARE_UEFI */
-        bool tpm;
-        Credential *credentials;
-        size_t n_credentials;
-        char *seed[_SEED_FILE_MAX]; /* absolute paths, each NULL-able; all NULL: no seed */
         Ready ready;
         usec_t ready_timeout; /* microseconds */
         usec_t stop_timeout;  /* until a guest that ignores the power-down is stopped by signal */
+        const Firmware *firmware; /* rare.h */
         const Hardware *hardware; /* rare.h */
 
         Interface *interfaces;

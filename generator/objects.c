@@ -15,7 +15,7 @@ const char *object_stem(const Object *object) {
 
 /* Room for n more of a kind. */
 static int reserve(Objects *o, Kind kind, size_t n) {
-        Object *items = arena_new_items(o->model->arena, Object, o->n[kind] + n);
+        Object *items = arena_new_items(o->blocks.arena, Object, o->n[kind] + n);
 
         if (!items)
                 return -ENOMEM;
@@ -46,7 +46,7 @@ static int sort_blocks(Objects *o, Kind kind, Block ***ret, size_t *ret_n) {
 
         for (size_t i = 0; i < o->blocks.n; i++)
                 n += o->blocks.items[i]->kind == kind && o->blocks.items[i]->file->scope == CONF_MAIN;
-        own = arena_new_items(o->model->arena, Block *, n);
+        own = arena_new_items(o->blocks.arena, Block *, n);
         if (!own)
                 return -ENOMEM;
         for (size_t i = 0; i < o->blocks.n; i++)
@@ -176,10 +176,9 @@ static int read_all(Objects *o) {
 int objects_read(Objects *o) {
         int r;
 
-        o->blocks.model = o->model;
         r = read_all(o);
         if (r >= 0)
-                r = overrides_new(o->model->arena, o->files, o->n_files, &o->blocks, &o->overrides);
+                r = overrides_new(o->blocks.arena, o->files, o->n_files, &o->blocks, &o->overrides);
         for (Kind kind = 0; kind < _KIND_MAX && r >= 0; kind++)
                 r = group_blocks(o, kind);
         return r;

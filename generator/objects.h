@@ -28,7 +28,8 @@ typedef struct Objects {
         size_t n[_KIND_MAX];
 } Objects;
 
-/* Those that files open; o is zeroed but for model and files. 0 or -ENOMEM. */
+/* Those that files open; o is zeroed but for model, files, and the model and arena of blocks, where all of this stands.
+ * 0 or -ENOMEM. */
 int objects_read(Objects *o);
 /* Adds those of the kind that only drop-ins open, by blocks that nobody has used yet. 0 or -ENOMEM. */
 int objects_open_from_dropins(Objects *o, Kind kind);

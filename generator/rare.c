@@ -12,6 +12,9 @@
 const Hardware hardware_defaults;
 const Rare rare_hardware = RARE(VM, hardware, hardware_defaults);
 
+const Firmware firmware_defaults;
+const Rare rare_firmware = RARE(VM, firmware, firmware_defaults);
+
 void *rare_own(Arena *a, void *object, const Rare *rare) {
         void **pointer = (void **) (void *) ((char *) object + rare->pointer);
         void *own;

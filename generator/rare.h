@@ -20,7 +20,8 @@ typedef struct Rare {
 } Rare;
 
 extern const Hardware hardware_defaults;
-extern const Rare rare_hardware;
+extern const Firmware firmware_defaults;
+extern const Rare rare_hardware, rare_firmware;
 
 /* The struct as the object's own, to write to; NULL when out of memory. */
 void *rare_own(Arena *a, void *object, const Rare *rare);

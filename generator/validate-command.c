@@ -47,7 +47,7 @@ static size_t parts_size(const VM *vm) {
                 n += path_size(vm->serials[i].path);
         for (size_t i = 0; i < vm->n_shares; i++)
                 n += path_size(vm->shares[i].path);
-        return n + vm->n_credentials * 4 * PART_SIZE;
+        return n + vm->firmware->n_credentials * 4 * PART_SIZE;
 }
 
 int validate_command(Model *m, VM *vm) {

@@ -29,14 +29,14 @@ static int validate_uefi(Model *m, VM *vm) {
                 "loongarch64", NULL };
         int r = 0;
 
-        if (vm->firmware.type == FIRMWARE_UEFI && !is_one_of(vm->architecture, architectures))
+        if (vm->firmware->type == FIRMWARE_UEFI && !is_one_of(vm->architecture, architectures))
                 r = vm_problem(m, vm, said_at(&vm->said, vm->origin, KEYS_VM, "Firmware"),
                                 "Firmware=uefi: there is none for Architecture=%s", vm->architecture);
-        if (r >= 0 && vm->secure_boot && vm->firmware.type != FIRMWARE_UEFI)
+        if (r >= 0 && vm->firmware->secure_boot && vm->firmware->type != FIRMWARE_UEFI)
                 r = vm_problem(m, vm, said_at(&vm->said, vm->origin, KEYS_VM, "SecureBoot"),
                                 "SecureBoot= needs Firmware=uefi");
         /* the variables are out of the guest's reach only in system management mode, and that is q35's */
-        if (r >= 0 && vm->secure_boot && is_x86(vm) && !is_q35(vm))
+        if (r >= 0 && vm->firmware->secure_boot && is_x86(vm) && !is_q35(vm))
                 r = vm_problem(m, vm, said_at(&vm->said, vm->origin, KEYS_VM, "SecureBoot"),
                                 "SecureBoot= needs Machine=q35, not %s", vm->machine);
         return r;
@@ -48,7 +48,7 @@ int validate_firmware(Model *m, VM *vm) {
         int r;
 
         r = validate_uefi(m, vm);
-        if (r >= 0 && vm->tpm && !is_one_of(vm->architecture, tpms))
+        if (r >= 0 && vm->firmware->tpm && !is_one_of(vm->architecture, tpms))
                 r = vm_problem(m, vm, said_at(&vm->said, vm->origin, KEYS_VM, "TPM"),
                                 "TPM= is not to be had with Architecture=%s", vm->architecture);
         return r;

@@ -281,16 +281,16 @@ static int claim_read_files(Claims *c, VM *vm) {
                 { vm->kernel, "Kernel" },
                 { vm->initrd, "Initrd" },
                 { vm->hardware->device_tree, "DeviceTree" },
-                { vm->firmware.path, "Firmware" },
+                { vm->firmware->path, "Firmware" },
         };
         int r = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(files) && r >= 0; i++)
                 r = claim_read(c, vm, files[i].path, &vm->said, vm->origin, KEYS_VM, files[i].key);
-        for (size_t i = 0; i < vm->n_credentials && r >= 0; i++)
-                r = claim_read(c, vm, vm->credentials[i].path, &vm->said, vm->origin, KEYS_VM, "Credentials");
+        for (size_t i = 0; i < vm->firmware->n_credentials && r >= 0; i++)
+                r = claim_read(c, vm, vm->firmware->credentials[i].path, &vm->said, vm->origin, KEYS_VM, "Credentials");
         for (SeedFile f = 0; f < _SEED_FILE_MAX && r >= 0; f++)
-                r = claim_read(c, vm, vm->seed[f], &vm->said, vm->origin, KEYS_VM, "CloudInit");
+                r = claim_read(c, vm, vm->firmware->seed[f], &vm->said, vm->origin, KEYS_VM, "CloudInit");
         return r;
 }
 

@@ -41,6 +41,7 @@ static void lan_begin(Lan *l) {
                                 .memory = 256 << 20,
                                 .ready_timeout = 90 * USEC_PER_SEC,
                                 .stop_timeout = 30 * USEC_PER_SEC,
+                                .firmware = &firmware_defaults,
                                 .hardware = &hardware_defaults },
                 .model = { .n_vms = 1, .n_switches = 1, .reaper = { .hold_off = 10 * USEC_PER_SEC } },
         };
