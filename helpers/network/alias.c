@@ -2,6 +2,13 @@
 
 #include "alias.h"
 
+static const char *const words[] = {
+        [ALIAS_TAP] = "vm=",
+        [ALIAS_SWITCH] = "switch=",
+        [ALIAS_TRUNK] = "trunk=",
+        [ALIAS_VXLAN] = "vxlan=",
+};
+
 static int parse_word(const char *word, Alias *alias) {
         const char *v;
 
@@ -14,15 +21,13 @@ static int parse_word(const char *word, Alias *alias) {
 }
 
 static int parse_name(const char *word, Alias *alias) {
-        const char *v;
+        const char *v = NULL;
 
-        if ((v = startswith(word, "vm=")))
-                alias->kind = ALIAS_TAP;
-        else if ((v = startswith(word, "switch=")))
-                alias->kind = ALIAS_SWITCH;
-        else
-                return -EINVAL;
-        if (!name_is_valid(v) || strlen(v) >= sizeof(alias->name))
+        for (AliasKind kind = ALIAS_FOREIGN + 1; kind < (AliasKind) ELEMENTSOF(words) && !v; kind++) {
+                v = startswith(word, words[kind]);
+                alias->kind = kind;
+        }
+        if (!v || !name_is_valid(v) || strlen(v) >= sizeof(alias->name))
                 return -EINVAL;
         memcpy(alias->name, v, strlen(v) + 1);
         return 0;
@@ -44,7 +49,7 @@ int alias_parse(const char *text, Alias *ret) {
 
         next = copy;
         r = parse_name(strsep(&next, " "), &alias);
-        while (r >= 0 && next && alias.kind == ALIAS_TAP) /* a switch has no guest's MAC */
+        while (r >= 0 && next && alias.kind == ALIAS_TAP) /* the others have no guest's MAC */
                 r = parse_word(strsep(&next, " "), &alias);
         if (r < 0)
                 return r;
@@ -55,12 +60,10 @@ int alias_parse(const char *text, Alias *ret) {
 const char *alias_format(const Alias *alias, char buf[static ALIAS_SIZE]) {
         char mac[MAC_STRING_SIZE];
 
-        assert(alias->kind == ALIAS_TAP || alias->kind == ALIAS_SWITCH);
-        if (alias->kind == ALIAS_SWITCH)
-                snprintf(buf, ALIAS_SIZE, "qnet:switch=%s", alias->name);
-        else if (alias->has_mac)
+        assert(alias->kind > ALIAS_FOREIGN && alias->kind < (AliasKind) ELEMENTSOF(words));
+        if (alias->kind == ALIAS_TAP && alias->has_mac)
                 snprintf(buf, ALIAS_SIZE, "qnet:vm=%s mac=%s", alias->name, format_mac(&alias->mac, mac));
         else
-                snprintf(buf, ALIAS_SIZE, "qnet:vm=%s", alias->name);
+                snprintf(buf, ALIAS_SIZE, "qnet:%s%s", words[alias->kind], alias->name);
         return buf;
 }

@@ -3,8 +3,10 @@
 
 /* The link alias (IFLA_IFALIAS) is qnet's only record of what a link is for; it lives and dies with the link:
  *
- *     tap      qnet:vm=NAME mac=52:54:00:aa:bb:cc    the MAC is that of the guest's NIC; missing until it is known
- *     bridge   qnet:switch=NAME
+ *     tap, macvtap   qnet:vm=NAME mac=52:54:00:aa:bb:cc    the MAC is that of the guest's NIC; missing until it is known
+ *     bridge         qnet:switch=NAME
+ *     veth           qnet:trunk=BRIDGE-BRIDGE               both ends have the same
+ *     vxlan          qnet:vxlan=BRIDGE
  *
  * Further " key=value" words are ignored. An alias without the "qnet:" prefix is somebody else's. Only those with
  * CAP_NET_ADMIN can set one, but an administrator's hand is not ours: what is not of this form is foreign. */
@@ -17,16 +19,19 @@ typedef enum AliasKind {
         ALIAS_FOREIGN, /* none, not ours, or not understood */
         ALIAS_TAP,
         ALIAS_SWITCH,
+        ALIAS_TRUNK,
+        ALIAS_VXLAN,
 } AliasKind;
 
 typedef struct Alias {
         AliasKind kind;
         bool has_mac;
         struct ether_addr mac;
-        char name[NAME_LENGTH_MAX + 1]; /* of the VM or of the switch */
+        char name[NAME_LENGTH_MAX + 1]; /* of the VM or the switch; what a trunk or tunnel leads to */
 } Alias;
 
-/* 0; -ENOENT without our prefix (also NULL), -EINVAL with it but not of the form: *ret is then all zero, which is foreign. */
+/* 0; -ENOENT without our prefix (also NULL), -EINVAL with it but not of the form: *ret is then all zero,
+ * which is foreign. */
 int alias_parse(const char *text, Alias *ret);
-const char *alias_format(
-                const Alias *alias, char buf[static ALIAS_SIZE]); /* of a tap or a switch; returns buf */
+const char *alias_format(const Alias *alias,
+                char buf[static ALIAS_SIZE]); /* of one that is not foreign; returns buf */

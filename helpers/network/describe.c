@@ -20,6 +20,10 @@ const char *link_describe(const Link *link, char buf[static LINK_DESCRIPTION_SIZ
                 snprintf(buf, LINK_DESCRIPTION_SIZE, "the tap of VM %s", link->alias.name);
         else if (link->alias.kind == ALIAS_SWITCH)
                 snprintf(buf, LINK_DESCRIPTION_SIZE, "the bridge of switch %s", link->alias.name);
+        else if (link->alias.kind == ALIAS_TRUNK)
+                snprintf(buf, LINK_DESCRIPTION_SIZE, "an end of the trunk %s", link->alias.name);
+        else if (link->alias.kind == ALIAS_VXLAN)
+                snprintf(buf, LINK_DESCRIPTION_SIZE, "the VXLAN tunnel of bridge %s", link->alias.name);
         else {
                 if (kind)
                         n = snprintf(buf, LINK_DESCRIPTION_SIZE, "%s ", kind);

@@ -3,8 +3,9 @@
 
 /* libnl inside helpers/network/rtnl*.c: scope cleanup, and what those files share. Not for others: rtnl.h is.
  *
- * Messages are built with libnl's NLA_PUT_*() (they jump to nla_put_failure, where the builder returns -EMSGSIZE:
- * all our messages are short) and read with its policies, so that a short or oversized attribute is -EBADMSG. */
+ * Messages are built with libnl's NLA_PUT_*() (they jump to nla_put_failure, where the builder returns
+ * -EMSGSIZE: all our messages are short) and read with its policies, so that a short or oversized
+ * attribute is -EBADMSG. */
 
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
@@ -18,15 +19,16 @@ DEFINE_CLEANUP(struct nl_sock *, nl_socket_free)
 #define _cleanup_nl_msg_  _cleanup_(nlmsg_freep)
 #define _cleanup_nl_sock_ _cleanup_(nl_socket_freep)
 
-/* A message of that type with its fixed header (ifinfomsg, ndmsg ...); NULL: no memory. flags: NLM_F_ACK for a change,
- * NLM_F_DUMP for a list, neither for what the kernel answers with one message or an error. */
+/* A message of that type with its fixed header (ifinfomsg, ndmsg ...); NULL: no memory. flags: NLM_F_ACK
+ * for a change, NLM_F_DUMP for a list, neither for what the kernel answers with one message or an error. */
 struct nl_msg *message_new(int type, int flags, const void *header, size_t header_size);
 
-/* Called for each reply of the kernel that is neither an acknowledgement nor an error; negative ends the request with
- * that error once the kernel has said all. */
+/* Called for each reply of the kernel that is neither an acknowledgement nor an error; negative ends the
+ * request with that error once the kernel has said all. */
 typedef int (*reply_t)(struct nlmsghdr *h, void *userdata);
 
-/* Sends, waits for the kernel's verdict. With NLM_F_DUMP: -EINTR if the table changed meanwhile. f may be NULL. */
+/* Sends, waits for the kernel's verdict. With NLM_F_DUMP: -EINTR if the table changed meanwhile. f may be
+ * NULL. */
 int rtnl_call(Rtnl *rtnl, struct nl_msg *m, reply_t f, void *userdata);
 
 /* Attributes behind the fixed header into tb[0..max]; -EBADMSG when short or against the policy. */
@@ -47,7 +49,10 @@ static inline void list_done(List *list) {
 /* How often a dump that changes interrupt is begun anew, before -EAGAIN */
 #define DUMP_TRIES 16
 
-/* What a reply says; -EBADMSG: not understood, -ENOENT: fine, but not of a kind that we look at. Shown to tests. */
+/* What a reply says; -EBADMSG: not understood, -ENOENT: fine, but not of a kind that we look at. Shown to
+ * tests. */
 int link_from_message(struct nlmsghdr *h, Link *ret);
 int neighbour_from_message(struct nlmsghdr *h, Neighbour *ret);
 int address_from_message(struct nlmsghdr *h, int *ret_ifindex, IPAddress *ret);
+/* The one entry that the kernel answers RTM_GETNEIGH with */
+int neighbour_get_one(Rtnl *rtnl, struct nl_msg *m, Neighbour *ret);

@@ -8,10 +8,11 @@
  *
  * Privilege: CAP_NET_ADMIN, and /proc/sys/net/ipv6 writable (the same capability allows it). */
 
-#include <fcntl.h>
 #include <systemd/sd-id128.h>
 
 #include "describe.h"
+#include "host-address.h"
+#include "port.h"
 #include "program.h"
 
 static const char *arg_bridge;
@@ -19,6 +20,8 @@ static const char *arg_name;
 static unsigned arg_mtu; /* 0: leave it to the kernel */
 static IPAddress *arg_addresses;
 static size_t arg_n_addresses;
+static BridgeOptions arg_options = { .ageing = BRIDGE_AGEING_DEFAULT };
+static bool arg_has_ageing, arg_hub;
 
 /* The bridge's own MAC: the same at every start, so that no port's comings and goings change it and guests
  * keep their ARP entry of the host; another on another machine. Locally administered (IEEE 802). FNV-1a. */
@@ -41,62 +44,69 @@ static struct ether_addr derive_mac(const char *name) {
         return mac;
 }
 
-static int write_ipv6_knob(const char *knob, const char *value) {
-        char path[128];
-        _cleanup_close_ int fd = -1;
-
-        snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", arg_bridge, knob);
-        fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (fd < 0)
-                return errno == ENOENT ? 0 : -errno; /* no IPv6 in this kernel */
-        return write(fd, value, strlen(value)) < 0 ? -errno : 0;
-}
-
-/* A guest must not give the host a default route by a router advertisement, and an address that only this
- * host has need not wait for duplicates. Netlink has no attribute for either. */
-static void tame_ipv6(void) {
-        static const char *const knobs[] = { "accept_ra", "accept_dad" };
+/* VLAN filtering is not turned off under ports that need it: the frames of all VLANs would run together. */
+static int keep_vlan_filtering(Rtnl *rtnl, const Link *bridge, BridgeOptions *options) {
+        char names[80];
         int r;
 
-        for (size_t i = 0; i < ELEMENTSOF(knobs); i++) {
-                r = write_ipv6_knob(knobs[i], "0");
-                if (r < 0)
-                        log_warning_errno(r, "Cannot turn off net.ipv6.conf.%s.%s, ignoring: %m", arg_bridge,
-                                        knobs[i]);
-        }
+        if (options->filters_vlans || !bridge->bridge.filters_vlans)
+                return 0;
+        r = ports_with_vlans(rtnl, bridge, names);
+        if (r <= 0)
+                return r;
+        log_warning("Bridge %s goes on filtering VLANs, which --vlan-filtering did not ask for: %s need%s it",
+                        arg_bridge, names, r > 1 ? "" : "s");
+        options->filters_vlans = true;
+        return 0;
 }
 
-static bool contains_address(const IPAddress *list, size_t n, const IPAddress *ip) {
-        for (size_t i = 0; i < n; i++)
-                if (ip_equal(&list[i], ip) && list[i].prefix == ip->prefix)
-                        return true;
-        return false;
-}
-
-/* Takes from the bridge what it is not to have, or gives it what it lacks. It is asked anew for each: a
- * secondary address goes with its primary. */
-static int change_addresses(Rtnl *rtnl, int ifindex, bool add) {
-        _cleanup_free_ IPAddress *have = NULL;
-        char text[IP_STRING_SIZE];
-        size_t n_have;
+static int set_options(Rtnl *rtnl, const Link *link) {
+        const BridgeOptions *have = &link->bridge;
+        BridgeOptions options = arg_options;
         int r;
 
-        r = address_list(rtnl, ifindex, &have, &n_have);
+        r = keep_vlan_filtering(rtnl, link, &options);
         if (r < 0)
-                return log_error_errno(
-                                r, "Cannot list the addresses of %s: %m%s", arg_bridge, rtnl_reason(rtnl));
-        for (size_t i = 0; i < (add ? arg_n_addresses : n_have); i++) {
-                const IPAddress *ip = add ? &arg_addresses[i] : &have[i];
-
-                if (add ? contains_address(have, n_have, ip)
-                        : contains_address(arg_addresses, arg_n_addresses, ip))
-                        continue;
-                r = add ? address_add(rtnl, ifindex, ip) : address_delete(rtnl, ifindex, ip);
-                if (r < 0 && (add || r != -EADDRNOTAVAIL))
-                        return log_error_errno(r, "Cannot %s the address %s %s %s: %m%s",
-                                        add ? "add" : "take", format_ip_prefix(ip, text), add ? "to" : "from",
-                                        arg_bridge, rtnl_reason(rtnl));
+                return r;
+        if (have->stp != options.stp || have->ageing != options.ageing ||
+                        have->group_forward_mask != options.group_forward_mask) {
+                r = bridge_set(rtnl, link->ifindex, &options);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot set the options of bridge %s: %m%s", arg_bridge,
+                                        rtnl_reason(rtnl));
         }
+        if (have->filters_vlans == options.filters_vlans)
+                return 0;
+        r = bridge_set_vlan_filtering(rtnl, link->ifindex, options.filters_vlans);
+        if (r == -EOPNOTSUPP)
+                return log_error_errno(r,
+                                "Cannot have VLANs on bridge %s: this kernel was built without CONFIG_BRIDGE_VLAN_FILTERING",
+                                arg_bridge);
+        if (r < 0)
+                return log_error_errno(r, "Cannot turn VLAN filtering of bridge %s %s: %m%s", arg_bridge,
+                                options.filters_vlans ? "on" : "off", rtnl_reason(rtnl));
+        return 0;
+}
+
+/* A hub shows every port also what goes to the host, and the host what goes to others: the bridge forgets
+ * that its own MAC is here, and takes in everything. Only with an ageing of zero does a bridge do without
+ * such an entry for others. */
+static int set_hub(Rtnl *rtnl, const Link *link, const struct ether_addr *mac) {
+        bool is_hub = link->flags & IFF_PROMISC && mac_equal(&link->mac, mac);
+        int r;
+
+        if (is_hub == arg_hub)
+                return 0;
+        r = fdb_set_local(rtnl, link->ifindex, mac, !arg_hub);
+        if (r >= 0)
+                r = link_set(rtnl, &(LinkChange){
+                                                   .ifindex = link->ifindex,
+                                                   .set_flags = arg_hub ? IFF_PROMISC : 0,
+                                                   .clear_flags = arg_hub ? 0 : IFF_PROMISC,
+                                   });
+        if (r < 0)
+                return log_error_errno(r, "Cannot make bridge %s %s: %m%s", arg_bridge,
+                                arg_hub ? "a hub" : "a switch again", rtnl_reason(rtnl));
         return 0;
 }
 
@@ -106,7 +116,7 @@ static int configure(Rtnl *rtnl, const Link *link, const struct ether_addr *mac)
         int r;
 
         snprintf(alias.name, sizeof(alias.name), "%s", arg_name);
-        tame_ipv6();
+        host_address_tame_ipv6(arg_bridge);
         r = link_set(rtnl, &(LinkChange){
                                            .ifindex = link->ifindex,
                                            .alias = alias_format(&alias, text),
@@ -119,12 +129,16 @@ static int configure(Rtnl *rtnl, const Link *link, const struct ether_addr *mac)
                                 arg_mtu, rtnl_reason(rtnl));
         if (r < 0)
                 return log_error_errno(r, "Cannot configure bridge %s: %m%s", arg_bridge, rtnl_reason(rtnl));
+        r = set_options(rtnl, link);
+        if (r >= 0)
+                r = set_hub(rtnl, link, mac);
+        if (r < 0)
+                return r;
         r = neighbour_set_patience(rtnl, link->ifindex);
         if (r < 0)
                 return log_error_errno(r, "Cannot set the neighbour parameters of %s: %m%s", arg_bridge,
                                 rtnl_reason(rtnl));
-        r = change_addresses(rtnl, link->ifindex, false);
-        return r < 0 ? r : change_addresses(rtnl, link->ifindex, true);
+        return host_address_set(rtnl, link, arg_addresses, arg_n_addresses);
 }
 
 static bool is_ours(const Link *link) {
@@ -216,12 +230,52 @@ static int add_arg_address(const char *text) {
         return 0;
 }
 
-enum { OPTION_NAME = PROGRAM_OPTION_FIRST, OPTION_ADDRESS, OPTION_MTU };
+/* The kernel counts hundredths of a second, in 32 bits; a day is more than anybody has a use for. */
+static int parse_ageing(const char *text) {
+        usec_t t;
+
+        if (parse_sec(text, &t) < 0 || t > 24 * 3600 * USEC_PER_SEC)
+                return program_usage("--ageing=%s is not a time of at most a day, such as 300 or 5min", text);
+        arg_options.ageing = (uint32_t) (t / (USEC_PER_SEC / 100));
+        arg_has_ageing = true;
+        return 0;
+}
+
+static int parse_mask(const char *text) {
+        unsigned mask;
+
+        if (parse_unsigned(text, 0, UINT16_MAX, &mask) < 0)
+                return program_usage("--group-forward-mask=%s is not a number from 0 to 65535", text);
+        if (mask & 7) /* the kernel's BR_GROUPFWD_RESTRICTED */
+                return program_usage(
+                                "--group-forward-mask=%s has one of the bits 1, 2 and 4 (STP, pause frames, LACP), which Linux never forwards",
+                                text);
+        arg_options.group_forward_mask = (uint16_t) mask;
+        return 0;
+}
+
+enum {
+        OPTION_NAME = PROGRAM_OPTION_FIRST,
+        OPTION_ADDRESS,
+        OPTION_MTU,
+        OPTION_STP,
+        OPTION_AGEING,
+        OPTION_HUB,
+        OPTION_GROUP_FORWARD_MASK,
+        OPTION_VLAN_FILTERING,
+};
 static const ProgramOption options[] = {
         { OPTION_NAME, "name", "SWITCH", "The switch, as its configuration calls it" },
         { OPTION_ADDRESS, "address", "IP/PREFIX",
                         "An address of the host on it; may be repeated; others are removed" },
         { OPTION_MTU, "mtu", "N", "MTU of the bridge and of taps added to it" },
+        { OPTION_STP, "stp", NULL, "Spanning tree protocol: a loop of bridges does no harm" },
+        { OPTION_AGEING, "ageing", "TIME",
+                        "How long a MAC address that is silent is remembered; default: 5min" },
+        { OPTION_HUB, "hub", NULL, "Every port gets every frame, and so does the host" },
+        { OPTION_GROUP_FORWARD_MASK, "group-forward-mask", "N",
+                        "Which of the group addresses 01:80:c2:00:00:0X to forward, a bit for each" },
+        { OPTION_VLAN_FILTERING, "vlan-filtering", NULL, "Ports can be in VLANs" },
         {},
 };
 
@@ -236,6 +290,19 @@ static int parse_option(int option, const char *value, void *userdata) {
                 return parse_unsigned(value, 68, 65535, &arg_mtu) >= 0 /* RFC 791: 68 at least */
                                        ? 0
                                        : program_usage("--mtu=%s is not a number from 68 to 65535", value);
+        case OPTION_STP:
+                arg_options.stp = true;
+                return 0;
+        case OPTION_AGEING:
+                return parse_ageing(value);
+        case OPTION_HUB:
+                arg_hub = true;
+                return 0;
+        case OPTION_GROUP_FORWARD_MASK:
+                return parse_mask(value);
+        case OPTION_VLAN_FILTERING:
+                arg_options.filters_vlans = true;
+                return 0;
         }
         return PROGRAM_USAGE;
 }
@@ -254,6 +321,10 @@ static int with_bridge(const char *bridge, int (*f)(Rtnl *rtnl)) {
 }
 
 static int verb_add(char *words[], void *userdata) {
+        if (arg_hub && arg_has_ageing)
+                return program_usage("--hub and --ageing= do not go together: a hub remembers nothing");
+        if (arg_hub)
+                arg_options.ageing = 0;
         return with_bridge(words[0], add);
 }
 
@@ -261,11 +332,14 @@ static int verb_del(char *words[], void *userdata) {
         return with_bridge(words[0], del);
 }
 
+#define BIT PROGRAM_BIT
 static const ProgramVerb verbs[] = {
         { "add", 1, 1, "BRIDGE", "make it, or adopt it if it is there, and bring it to the state asked for",
-                        verb_add, .required = PROGRAM_BIT(OPTION_NAME),
-                        .options = PROGRAM_BIT(OPTION_ADDRESS) | PROGRAM_BIT(OPTION_MTU) },
-        { "del", 1, 1, "BRIDGE", "remove it", verb_del, .required = PROGRAM_BIT(OPTION_NAME) },
+                        verb_add, .required = BIT(OPTION_NAME),
+                        .options = BIT(OPTION_ADDRESS) | BIT(OPTION_MTU) | BIT(OPTION_STP) |
+                                   BIT(OPTION_AGEING) | BIT(OPTION_HUB) | BIT(OPTION_GROUP_FORWARD_MASK) |
+                                   BIT(OPTION_VLAN_FILTERING) },
+        { "del", 1, 1, "BRIDGE", "remove it", verb_del, .required = BIT(OPTION_NAME) },
         {},
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Links over rtnetlink(7): look one up, list, change, make a bridge, delete. The attributes are those of linux/if_link.h
+/* Links over rtnetlink(7): look one up, list, change, delete. The attributes are those of linux/if_link.h
  * and linux/if_tun.h. A link is changed in one message, so that nobody sees half of it. */
 
 #include <linux/if_tun.h>
@@ -12,6 +12,8 @@ static const struct nla_policy link_policy[IFLA_MAX + 1] = {
         [IFLA_IFALIAS] = { .type = NLA_STRING, .maxlen = ALIAS_SIZE },
         [IFLA_MTU] = { .type = NLA_U32 },
         [IFLA_MASTER] = { .type = NLA_U32 },
+        [IFLA_LINK] = { .type = NLA_U32 },
+        [IFLA_GROUP] = { .type = NLA_U32 },
         [IFLA_LINKINFO] = { .type = NLA_NESTED },
 };
 static const struct nla_policy info_policy[IFLA_INFO_MAX + 1] = {
@@ -25,6 +27,19 @@ static const struct nla_policy tun_policy[IFLA_TUN_MAX + 1] = {
         [IFLA_TUN_OWNER] = { .type = NLA_U32 },
         [IFLA_TUN_GROUP] = { .type = NLA_U32 },
         [IFLA_TUN_MULTI_QUEUE] = { .type = NLA_U8 },
+};
+static const struct nla_policy bridge_policy[IFLA_BR_MAX + 1] = {
+        [IFLA_BR_STP_STATE] = { .type = NLA_U32 },
+        [IFLA_BR_AGEING_TIME] = { .type = NLA_U32 },
+        [IFLA_BR_GROUP_FWD_MASK] = { .type = NLA_U16 },
+        [IFLA_BR_VLAN_FILTERING] = { .type = NLA_U8 },
+        [IFLA_BR_VLAN_DEFAULT_PVID] = { .type = NLA_U16 },
+};
+static const struct nla_policy vlan_policy[IFLA_VLAN_MAX + 1] = {
+        [IFLA_VLAN_ID] = { .type = NLA_U16 },
+};
+static const struct nla_policy macvlan_policy[IFLA_MACVLAN_MAX + 1] = {
+        [IFLA_MACVLAN_MODE] = { .type = NLA_U32 },
 };
 static const struct nla_policy port_policy[IFLA_BRPORT_MAX + 1] = {
         [IFLA_BRPORT_ISOLATED] = { .type = NLA_U8 },
@@ -58,6 +73,54 @@ static int parse_tun(struct nlattr *data, Link *link) {
         return 0;
 }
 
+static int parse_bridge(struct nlattr *data, Link *link) {
+        struct nlattr *tb[IFLA_BR_MAX + 1];
+
+        if (nla_parse_nested(tb, IFLA_BR_MAX, data, bridge_policy) < 0)
+                return -EBADMSG;
+        link->bridge.stp = tb[IFLA_BR_STP_STATE] && nla_get_u32(tb[IFLA_BR_STP_STATE]) > 0;
+        link->bridge.ageing = tb[IFLA_BR_AGEING_TIME] ? nla_get_u32(tb[IFLA_BR_AGEING_TIME])
+                                                      : BRIDGE_AGEING_DEFAULT;
+        if (tb[IFLA_BR_GROUP_FWD_MASK])
+                link->bridge.group_forward_mask = nla_get_u16(tb[IFLA_BR_GROUP_FWD_MASK]);
+        link->bridge.filters_vlans = tb[IFLA_BR_VLAN_FILTERING] && nla_get_u8(tb[IFLA_BR_VLAN_FILTERING]) > 0;
+        link->has_vlans =
+                        !!tb[IFLA_BR_VLAN_DEFAULT_PVID]; /* the other is there without CONFIG_BRIDGE_VLAN_FILTERING too */
+        if (link->has_vlans)
+                link->default_pvid = nla_get_u16(tb[IFLA_BR_VLAN_DEFAULT_PVID]);
+        return 0;
+}
+
+static int parse_vlan(struct nlattr *data, Link *link) {
+        struct nlattr *tb[IFLA_VLAN_MAX + 1];
+
+        if (nla_parse_nested(tb, IFLA_VLAN_MAX, data, vlan_policy) < 0)
+                return -EBADMSG;
+        if (tb[IFLA_VLAN_ID])
+                link->vlan = nla_get_u16(tb[IFLA_VLAN_ID]);
+        return 0;
+}
+
+static int parse_macvtap(struct nlattr *data, Link *link) {
+        struct nlattr *tb[IFLA_MACVLAN_MAX + 1];
+
+        if (nla_parse_nested(tb, IFLA_MACVLAN_MAX, data, macvlan_policy) < 0)
+                return -EBADMSG;
+        if (tb[IFLA_MACVLAN_MODE])
+                link->macvlan_mode = nla_get_u32(tb[IFLA_MACVLAN_MODE]);
+        return 0;
+}
+
+static const struct {
+        const char *kind;
+        int (*parse)(struct nlattr *data, Link *link);
+} data_parsers[] = {
+        { "tun", parse_tun },
+        { "bridge", parse_bridge },
+        { "vlan", parse_vlan },
+        { "macvtap", parse_macvtap },
+};
+
 static int parse_port(struct nlattr *data, Link *link) {
         struct nlattr *tb[IFLA_BRPORT_MAX + 1];
 
@@ -75,11 +138,12 @@ static int parse_info(struct nlattr *info, Link *link) {
                 return -EBADMSG;
         if (tb[IFLA_INFO_KIND])
                 copy_string(link->kind, sizeof(link->kind), tb[IFLA_INFO_KIND]);
-        if (streq(link->kind, "tun") && tb[IFLA_INFO_DATA]) {
-                r = parse_tun(tb[IFLA_INFO_DATA], link);
-                if (r < 0)
-                        return r;
-        }
+        for (size_t i = 0; i < ELEMENTSOF(data_parsers) && tb[IFLA_INFO_DATA]; i++)
+                if (streq(link->kind, data_parsers[i].kind)) {
+                        r = data_parsers[i].parse(tb[IFLA_INFO_DATA], link);
+                        if (r < 0)
+                                return r;
+                }
         if (attribute_is(tb[IFLA_INFO_SLAVE_KIND], "bridge") && tb[IFLA_INFO_SLAVE_DATA])
                 return parse_port(tb[IFLA_INFO_SLAVE_DATA], link);
         return 0;
@@ -109,6 +173,10 @@ int link_from_message(struct nlmsghdr *h, Link *ret) {
                 link.mtu = nla_get_u32(tb[IFLA_MTU]);
         if (tb[IFLA_MASTER])
                 link.master = (int) nla_get_u32(tb[IFLA_MASTER]);
+        if (tb[IFLA_LINK])
+                link.lower = (int) nla_get_u32(tb[IFLA_LINK]);
+        if (tb[IFLA_GROUP])
+                link.link_group = nla_get_u32(tb[IFLA_GROUP]);
         if (tb[IFLA_ADDRESS] && nla_len(tb[IFLA_ADDRESS]) == (int) sizeof(link.mac)) {
                 memcpy(&link.mac, nla_data(tb[IFLA_ADDRESS]), sizeof(link.mac));
                 link.has_mac = true;
@@ -245,8 +313,8 @@ static int set_link(Rtnl *rtnl, const LinkChange *change, bool no_ipv6_autoconf)
         struct ifinfomsg ifi = { .ifi_index = change->ifindex };
         _cleanup_nl_msg_ struct nl_msg *m = NULL;
 
-        if (change->up)
-                ifi.ifi_flags = ifi.ifi_change = IFF_UP;
+        ifi.ifi_flags = change->set_flags | (change->up ? (unsigned) IFF_UP : 0U);
+        ifi.ifi_change = ifi.ifi_flags | change->clear_flags;
         m = message_new(RTM_NEWLINK, NLM_F_ACK, &ifi, sizeof(ifi));
         if (!m)
                 return -ENOMEM;
@@ -256,7 +324,7 @@ static int set_link(Rtnl *rtnl, const LinkChange *change, bool no_ipv6_autoconf)
                 NLA_PUT(m, IFLA_ADDRESS, sizeof(*change->mac), change->mac);
         if (change->mtu > 0)
                 NLA_PUT_U32(m, IFLA_MTU, change->mtu);
-        if (change->master > 0)
+        if (change->master > 0 || change->no_master)
                 NLA_PUT_U32(m, IFLA_MASTER, (uint32_t) change->master);
         if (no_ipv6_autoconf && put_no_autoconf(m) < 0)
                 goto nla_put_failure;
@@ -274,60 +342,6 @@ int link_set(Rtnl *rtnl, const LinkChange *change) {
                         change->no_ipv6_autoconf) /* no IPv6 on this link or kernel: nothing to turn off */
                 r = set_link(rtnl, change, false);
         return r;
-}
-
-/* Not in link_set()'s message: the kernel takes a port's attributes only from a link that is a port already. */
-int link_set_isolated(Rtnl *rtnl, int ifindex, bool isolated) {
-        struct ifinfomsg ifi = { .ifi_index = ifindex };
-        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_NEWLINK, NLM_F_ACK, &ifi, sizeof(ifi));
-        struct nlattr *info, *data;
-
-        if (!m)
-                return -ENOMEM;
-        info = nla_nest_start(m, IFLA_LINKINFO);
-        if (!info)
-                goto nla_put_failure;
-        NLA_PUT_STRING(m, IFLA_INFO_SLAVE_KIND, "bridge");
-        data = nla_nest_start(m, IFLA_INFO_SLAVE_DATA);
-        if (!data)
-                goto nla_put_failure;
-        NLA_PUT_U8(m, IFLA_BRPORT_ISOLATED, isolated);
-        nla_nest_end(m, data);
-        nla_nest_end(m, info);
-        return rtnl_call(rtnl, m, NULL, NULL);
-
-nla_put_failure:
-        return -EMSGSIZE;
-}
-
-int link_add_bridge(Rtnl *rtnl, const char *name, const struct ether_addr *mac) {
-        struct ifinfomsg ifi = { 0 };
-        _cleanup_nl_msg_ struct nl_msg *m = message_new(
-                        RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
-        struct nlattr *info, *data;
-
-        if (!m)
-                return -ENOMEM;
-        NLA_PUT_STRING(m, IFLA_IFNAME, name);
-        NLA_PUT(m, IFLA_ADDRESS, sizeof(*mac), mac);
-        NLA_PUT_U32(m, IFLA_GROUP, LINK_GROUP);
-        info = nla_nest_start(m, IFLA_LINKINFO);
-        if (!info)
-                goto nla_put_failure;
-        NLA_PUT_STRING(m, IFLA_INFO_KIND, "bridge");
-        data = nla_nest_start(m, IFLA_INFO_DATA);
-        if (!data)
-                goto nla_put_failure;
-        NLA_PUT_U32(m, IFLA_BR_STP_STATE, 0);
-        NLA_PUT_U32(m, IFLA_BR_FORWARD_DELAY, 0);
-        NLA_PUT_U8(m, IFLA_BR_MCAST_SNOOPING,
-                        0); /* nobody queries on such a segment: every port gets all, as on a plain switch */
-        nla_nest_end(m, data);
-        nla_nest_end(m, info);
-        return rtnl_call(rtnl, m, NULL, NULL);
-
-nla_put_failure:
-        return -EMSGSIZE;
 }
 
 int link_delete(Rtnl *rtnl, int ifindex) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Neighbours (ARP and NDP, arp(7)) and the bridge's FDB over rtnetlink(7). The attributes are those of
- * linux/neighbour.h. The kernel answers RTM_GETNEIGH without NLM_F_DUMP with the one entry asked for. */
+/* Neighbours (ARP and NDP, arp(7)) over rtnetlink(7), and what rtnl-fdb.c shares with them. The attributes
+ * are those of linux/neighbour.h. The kernel answers RTM_GETNEIGH without NLM_F_DUMP with the one entry
+ * asked for. */
 
 #include "nl-util.h"
 
@@ -60,6 +61,12 @@ int neighbour_from_message(struct nlmsghdr *h, Neighbour *ret) {
                         return r;
         } else if (ndm->ndm_family != AF_BRIDGE)
                 return -ENOENT;
+        else if (tb[NDA_DST]) {
+                r = parse_destination(tb[NDA_DST], nla_len(tb[NDA_DST]) == 4 ? AF_INET : AF_INET6,
+                                &neighbour.remote);
+                if (r < 0)
+                        return r;
+        }
 
         neighbour.ifindex = ndm->ndm_ifindex;
         neighbour.state = ndm->ndm_state;
@@ -81,7 +88,7 @@ static int take_neighbour(struct nlmsghdr *h, void *userdata) {
         return r == -ENOENT ? 0 : r;
 }
 
-static int get_one(Rtnl *rtnl, struct nl_msg *m, Neighbour *ret) {
+int neighbour_get_one(Rtnl *rtnl, struct nl_msg *m, Neighbour *ret) {
         Neighbour neighbour = { .ifindex = -1 };
         int r;
 
@@ -101,23 +108,7 @@ int neighbour_get(Rtnl *rtnl, int ifindex, const IPAddress *ip, Neighbour *ret) 
         if (!m)
                 return -ENOMEM;
         NLA_PUT(m, NDA_DST, (int) ip_size(ip->family), ip->bytes);
-        return get_one(rtnl, m, ret);
-
-nla_put_failure:
-        return -EMSGSIZE;
-}
-
-int fdb_get(Rtnl *rtnl, int bridge, const struct ether_addr *mac, uint16_t vlan, Neighbour *ret) {
-        struct ndmsg ndm = { .ndm_family = AF_BRIDGE };
-        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_GETNEIGH, 0, &ndm, sizeof(ndm));
-
-        if (!m)
-                return -ENOMEM;
-        NLA_PUT(m, NDA_LLADDR, sizeof(*mac), mac);
-        NLA_PUT_U32(m, NDA_MASTER, (uint32_t) bridge);
-        if (vlan > 0)
-                NLA_PUT_U16(m, NDA_VLAN, vlan);
-        return get_one(rtnl, m, ret);
+        return neighbour_get_one(rtnl, m, ret);
 
 nla_put_failure:
         return -EMSGSIZE;
@@ -229,24 +220,6 @@ int neighbour_delete(Rtnl *rtnl, int ifindex, const IPAddress *ip) {
 
 nla_put_failure:
         return -EMSGSIZE;
-}
-
-int neighbour_unpin_all(Rtnl *rtnl, int ifindex, const struct ether_addr *mac) {
-        _cleanup_free_ Neighbour *list = NULL;
-        int r, result = 0;
-        size_t n;
-
-        r = neighbour_list(rtnl, AF_UNSPEC, ifindex, mac, &list, &n);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < n; i++) {
-                if (!(list[i].state & NUD_PERMANENT))
-                        continue;
-                r = neighbour_delete(rtnl, ifindex, &list[i].ip);
-                if (r < 0 && r != -ENOENT && result == 0)
-                        result = r;
-        }
-        return result;
 }
 
 /* linux/neighbour.h: NDTA_PARMS with NDTPA_IFINDEX are those of one device */

@@ -10,13 +10,14 @@
  * All functions are silent and return negative errno; what the kernel said besides is in rtnl_reason().
  * Getting and listing needs no privilege; everything else CAP_NET_ADMIN.
  *
- * Behind this header stand rtnl.c (the socket), rtnl-link.c, rtnl-neighbour.c and rtnl-address.c; nothing
- * else includes libnl. */
+ * Behind this header stand rtnl.c (the socket), rtnl-link.c, rtnl-bridge.c, rtnl-vlan.c, rtnl-virtual.c,
+ * rtnl-neighbour.c, rtnl-fdb.c and rtnl-address.c; nothing else includes libnl. */
 
 #include <net/if.h>
 #include <linux/neighbour.h>
 
 #include "alias.h"
+#include "vlan-set.h"
 
 typedef struct Rtnl Rtnl;
 
@@ -33,9 +34,20 @@ const char *rtnl_reason(const Rtnl *rtnl);
 
 /* ---- links ---- */
 
+/* What a bridge can be told; linux/if_link.h IFLA_BR_* */
+typedef struct BridgeOptions {
+        bool stp;
+        bool filters_vlans;
+        uint32_t ageing;             /* hundredths of a second; 0: nothing is learned, all is flooded */
+        uint16_t group_forward_mask; /* of the addresses 01:80:c2:00:00:0X those that are forwarded */
+} BridgeOptions;
+#define BRIDGE_AGEING_DEFAULT 30000U
+
 typedef struct Link {
         int ifindex;
         int master; /* ifindex of the bridge (or other) that it is a port of; 0: none */
+        int lower; /* ifindex of the device that it stands on (vlan, macvtap, vxlan), or of a veth's peer; 0: none */
+        unsigned link_group;
         unsigned flags, mtu;
         char name[IFNAMSIZ];
         char kind[24]; /* IFLA_INFO_KIND: "bridge", "tun" (tap too), "veth", "openvswitch"; "": hardware and lo */
@@ -48,6 +60,11 @@ typedef struct Link {
         bool isolated;         /* bridge port: IFLA_BRPORT_ISOLATED */
         uid_t owner;           /* tap: TUNSETOWNER; (uid_t) -1: none */
         gid_t group;           /* tap: TUNSETGROUP; (gid_t) -1: none */
+        BridgeOptions bridge;  /* bridge */
+        uint16_t default_pvid; /* bridge: the VLAN of a port that nobody put in one; 0: in none, or the kernel has no VLANs */
+        bool has_vlans;        /* bridge: the kernel can filter them */
+        uint16_t vlan;         /* kind "vlan": which */
+        unsigned macvlan_mode; /* macvtap: MACVLAN_MODE_* of linux/if_link.h */
 } Link;
 
 static inline bool link_is_bridge(const Link *link) {
@@ -75,19 +92,50 @@ typedef struct LinkChange {
         const struct ether_addr *mac;
         unsigned mtu;
         int master;
+        bool no_master; /* it leaves its bridge */
         bool up;
+        unsigned set_flags, clear_flags; /* IFF_*, besides */
         bool no_ipv6_autoconf; /* IN6_ADDR_GEN_MODE_NONE: no link-local address, so nothing to be reached by */
 } LinkChange;
 int link_set(Rtnl *rtnl, const LinkChange *change);
-int link_set_isolated(Rtnl *rtnl, int ifindex,
-                bool isolated); /* of a bridge port; linux/if_link.h IFLA_BRPORT_ISOLATED */
-/* "qnet" in ASCII. Our bridges are in this group of links from the moment they exist; the alias comes a
- * moment later, and udev may look before (udev/70-qnet.rules has the number too). */
+int link_delete(Rtnl *rtnl, int ifindex);
+
+/* "qnet" in ASCII. What we make, but taps, is in this group of links from the moment it exists; the alias
+ * comes a moment later, and udev may look before (udev/70-qnet.rules has the number too). */
 #define LINK_GROUP 0x716e6574U
+
+/* ---- bridges and their ports ---- */
+
 /* A bridge, down, with that MAC of its own, no STP, no forward delay, no multicast snooping. -EEXIST: name
  * is taken. */
 int link_add_bridge(Rtnl *rtnl, const char *name, const struct ether_addr *mac);
-int link_delete(Rtnl *rtnl, int ifindex);
+/* All but VLAN filtering. With STP a port waits 8 s before it forwards. */
+int bridge_set(Rtnl *rtnl, int ifindex, const BridgeOptions *options);
+/* -EOPNOTSUPP: this kernel's bridges cannot. */
+int bridge_set_vlan_filtering(Rtnl *rtnl, int ifindex, bool on);
+int link_set_isolated(Rtnl *rtnl, int ifindex,
+                bool isolated); /* of a bridge port; linux/if_link.h IFLA_BRPORT_ISOLATED */
+
+/* In which VLANs a port is (or, by the bridge's own ifindex, the host). Linux 5.6. */
+int port_get_vlans(Rtnl *rtnl, int ifindex, PortVlans *ret);
+/* Makes it exactly these; what is so stays untouched. -EOPNOTSUPP: the kernel cannot filter VLANs. */
+int port_set_vlans(Rtnl *rtnl, int ifindex, const PortVlans *vlans);
+
+/* ---- other virtual links; made down, in LINK_GROUP; -EEXIST: the name is taken ---- */
+
+int link_add_veth(Rtnl *rtnl, const char *name, const struct ether_addr *mac, const char *peer,
+                const struct ether_addr *peer_mac);
+/* mode: MACVLAN_MODE_* */
+int link_add_macvtap(Rtnl *rtnl, const char *name, const struct ether_addr *mac, int lower, unsigned mode);
+int link_set_macvtap_mode(Rtnl *rtnl, int ifindex, unsigned mode);
+
+typedef struct Vxlan {
+        unsigned vni, port;     /* port: UDP */
+        int lower;              /* 0: whatever the route says */
+        IPAddress group, local; /* AF_UNSPEC: none */
+} Vxlan;
+int link_add_vxlan(Rtnl *rtnl, const char *name, const struct ether_addr *mac, const Vxlan *vxlan);
+int vxlan_get(Rtnl *rtnl, int ifindex, Vxlan *ret); /* -EINVAL: that is no VXLAN device */
 
 /* ---- neighbours and FDB entries ---- */
 
@@ -103,6 +151,7 @@ typedef struct Neighbour {
         uint8_t flags;  /* NTF_* */
         bool has_mac;   /* an entry in INCOMPLETE or FAILED has none */
         struct ether_addr mac;
+        IPAddress remote; /* FDB entry of a VXLAN device: the other end; else AF_UNSPEC */
 } Neighbour;
 
 /* -ENOENT: no such entry; -ENODEV: no such device. */
@@ -116,8 +165,6 @@ int neighbour_pin(Rtnl *rtnl, int ifindex, const IPAddress *ip, const struct eth
  * it. */
 int neighbour_probe(Rtnl *rtnl, int ifindex, const IPAddress *ip);
 int neighbour_delete(Rtnl *rtnl, int ifindex, const IPAddress *ip); /* -ENOENT: it was not there */
-/* Deletes the permanent entries of that MAC on a device; 0 also when there were none. */
-int neighbour_unpin_all(Rtnl *rtnl, int ifindex, const struct ether_addr *mac);
 /* Makes an entry of a silent neighbour on this device keep its link-layer address for an hour of unicast
  * probes (one per second), where the default forgets it after three; a stale one is kept as long. Both
  * families; without IPv6, one. */
@@ -126,6 +173,15 @@ const char *neighbour_state_to_string(uint16_t state); /* "REACHABLE"; as ip-nei
 
 /* The bridge's own record of the port behind a MAC; vlan 0: none. -ENOENT: not learned, or aged. */
 int fdb_get(Rtnl *rtnl, int bridge, const struct ether_addr *mac, uint16_t vlan, Neighbour *ret);
+/* All that a bridge has on a MAC, in any VLAN: a dump of its table. */
+int fdb_list(Rtnl *rtnl, int bridge, const struct ether_addr *mac, Neighbour **ret, size_t *ret_n);
+/* A bridge's own entry, which says that frames to that MAC are for the host alone. 0 also if it is so
+ * already. */
+int fdb_set_local(Rtnl *rtnl, int bridge, const struct ether_addr *mac, bool local);
+/* The ends to which a VXLAN device sends what is for all or for an unknown MAC, besides its group */
+int fdb_list_remotes(Rtnl *rtnl, int vxlan, Neighbour **ret, size_t *ret_n);
+int fdb_add_remote(Rtnl *rtnl, int vxlan, const IPAddress *remote);
+int fdb_delete_remote(Rtnl *rtnl, int vxlan, const IPAddress *remote);
 
 /* ---- news: use an Rtnl of its own, as requests would mix with the news on it ---- */
 

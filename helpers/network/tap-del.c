@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* qnet-tap del: removes a tap and the permanent neighbour entries of the guest behind it. Leases among them come back
- * with the guest's next request. */
+/* qnet-tap del: removes a tap and the permanent neighbour entries of the guest behind it. Leases among
+ * them come back with the guest's next request. */
 
 #include "describe.h"
 #include "log.h"
@@ -26,7 +26,7 @@ int tap_del(Rtnl *rtnl, const TapArguments *a) {
         if (r < 0 && r != -ENODEV)
                 return log_error_errno(r, "Cannot remove tap %s: %m%s", a->ifname, rtnl_reason(rtnl));
         if (link.master > 0 && link.alias.has_mac) {
-                r = neighbour_unpin_all(rtnl, link.master, &link.alias.mac);
+                r = tap_unpin(rtnl, &link);
                 if (r < 0 && r != -ENODEV)
                         log_warning_errno(r, "Cannot remove the neighbour entries of VM %s, ignoring: %m%s",
                                         link.alias.name, rtnl_reason(rtnl));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* qnet-tap own: just before QEMU starts, gives the tap to the VM's user, picks a random MAC if asked, and makes the
- * guest's static addresses permanent neighbour entries, so that a guest that freezes is found by its address. */
+/* qnet-tap own: just before QEMU starts, gives the tap to the VM's user, picks a random MAC if asked, and
+ * makes the guest's static addresses permanent neighbour entries, so that a guest that freezes is found by
+ * its address. */
 
 #include <fcntl.h>
 #include <sys/random.h>
@@ -12,6 +13,10 @@
 #include "log.h"
 #include "tap.h"
 #include "tun.h"
+
+#ifndef IFF_LOWER_UP /* of linux/if.h, which does not go with net/if.h; on a tap: somebody holds it */
+#define IFF_LOWER_UP (1U << 16)
+#endif
 
 static int find_owner(const TapArguments *a, uid_t *ret) {
         _cleanup_close_ int fd = -1;
@@ -48,7 +53,10 @@ static int give(const TapArguments *a, const Link *link, uid_t uid) {
         _cleanup_close_ int fd = -1;
         int r;
 
-        r = tun_attach(a->ifname, link->ifindex, link->multi_queue, &fd);
+        /* one with several queues would let us in as one more */
+        r = link->multi_queue && (link->flags & IFF_LOWER_UP)
+                            ? -EBUSY
+                            : tun_attach(a->ifname, link->ifindex, link->multi_queue, &fd);
         if (r == -EBUSY)
                 return log_error_errno(r,
                                 "Tap %s is held by another process; does a QEMU of VM %s still run?",
@@ -74,7 +82,7 @@ static int pick_mac(Rtnl *rtnl, struct ether_addr *ret) {
         size_t n;
         int r;
 
-        r = link_list(rtnl, &(LinkFilter){ .kind = "tun", .alias = ALIAS_TAP }, &taps, &n);
+        r = link_list(rtnl, &(LinkFilter){ .alias = ALIAS_TAP }, &taps, &n);
         if (r < 0)
                 return log_error_errno(r, "Cannot list taps: %m%s", rtnl_reason(rtnl));
         do
@@ -94,15 +102,15 @@ static int change_mac(Rtnl *rtnl, const TapArguments *a, Link *link) {
         r = pick_mac(rtnl, &alias.mac);
         if (r < 0)
                 return r;
-        if (alias.has_mac && link->master > 0) {
-                r = neighbour_unpin_all(rtnl, link->master, &link->alias.mac);
+        if (alias.has_mac) {
+                r = tap_unpin(rtnl, link);
                 if (r < 0)
                         log_warning_errno(r,
                                         "Cannot remove the neighbour entries of the old MAC of %s, ignoring: %m%s",
                                         a->ifname, rtnl_reason(rtnl));
         }
         alias.has_mac = true;
-        own = tap_own_mac(&alias.mac);
+        own = link_is_macvtap(link) ? alias.mac : tap_own_mac(&alias.mac);
         r = link_set(rtnl, &(LinkChange){
                                            .ifindex = link->ifindex,
                                            .alias = alias_format(&alias, text),
@@ -128,16 +136,21 @@ static int tell_mac(const TapArguments *a, const struct ether_addr *mac) {
 
 static int pin(Rtnl *rtnl, const TapArguments *a, const Link *link) {
         char text[IP_STRING_SIZE];
-        int r;
+        int r, device;
 
-        if (a->n_pins > 0 && (!link->alias.has_mac || link->master <= 0)) {
-                log_error("Cannot pin addresses of VM %s: tap %s %s", link->alias.name, a->ifname,
-                                link->master <= 0 ? "is on no bridge"
-                                                  : "has no MAC of the guest yet (--mac=random)");
+        if (a->n_pins == 0)
+                return 0;
+        if (!link->alias.has_mac) {
+                log_error("Cannot pin addresses of VM %s: tap %s has no MAC of the guest yet (--mac=random)",
+                                link->alias.name, a->ifname);
                 return -EINVAL;
         }
+        r = tap_find_neighbour_device(rtnl, link, &device);
+        if (r < 0)
+                return log_error_errno(r, "Cannot tell where the host meets VM %s: %m%s", link->alias.name,
+                                rtnl_reason(rtnl));
         for (size_t i = 0; i < a->n_pins; i++) {
-                r = neighbour_pin(rtnl, link->master, &a->pins[i], &link->alias.mac);
+                r = neighbour_pin(rtnl, device, &a->pins[i], &link->alias.mac);
                 if (r < 0)
                         return log_error_errno(r, "Cannot make %s of VM %s a permanent neighbour: %m%s",
                                         format_ip(&a->pins[i], text), link->alias.name, rtnl_reason(rtnl));
@@ -156,7 +169,7 @@ int tap_own(Rtnl *rtnl, const TapArguments *a) {
         r = find_tap(rtnl, a, &link);
         if (r < 0)
                 return r;
-        r = give(a, &link, uid);
+        r = link_is_macvtap(&link) ? 0 : give(a, &link, uid); /* of a macvtap, QEMU gets a descriptor */
         if (r < 0)
                 return r;
         if (a->random_mac) {

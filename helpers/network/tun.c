@@ -27,16 +27,16 @@ static int open_tun(const char *ifname, short flags, int *ret_fd, int *ret_ifind
         return 0;
 }
 
-int tun_create(const char *ifname, int *ret_fd, int *ret_ifindex) {
+int tun_create(const char *ifname, bool multi_queue, int *ret_fd, int *ret_ifindex) {
         _cleanup_close_ int fd = -1;
         const int off = 0;
         int r;
 
-        r = open_tun(ifname, (short) IFF_TUN_EXCL, &fd, ret_ifindex);
+        r = open_tun(ifname, (short) (IFF_TUN_EXCL | (multi_queue ? IFF_MULTI_QUEUE : 0)), &fd, ret_ifindex);
         if (r < 0)
                 return r;
-        /* Without: being held is carrier, and the kernel gives an interface that comes up with carrier an IPv6
-         * address before it reads, in the same message, that it shall not. */
+        /* Without: being held is carrier, and the kernel gives an interface that comes up with carrier an
+         * IPv6 address before it reads, in the same message, that it shall not. */
         if (ioctl(fd, TUNSETCARRIER, &off) < 0)
                 return -errno;
         *ret_fd = TAKE_FD(fd);

@@ -100,6 +100,14 @@ def tap(*words, **options):
     return helper("qnet-tap", *words, **options)
 
 
+def trunk(*words, **options):
+    return helper("qnet-trunk", *words, **options)
+
+
+def vxlan(*words, **options):
+    return helper("qnet-vxlan", *words, **options)
+
+
 def arp(*words, **options):
     return helper("qnet-arp", *words, **options).out
 
@@ -213,10 +221,10 @@ def mac_bytes(mac):
 class Guest:
     """Holds the tap as QEMU would. persistent taps stay when it is closed."""
 
-    def __init__(self, ifname, mac=MAC, uid=None):
+    def __init__(self, ifname, mac=MAC, uid=None, flags=0):
         self.mac, self.ifname = mac, ifname
         self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        request = struct.pack("16sH22x", ifname.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
+        request = struct.pack("16sH22x", ifname.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | flags)
         try:
             if uid is not None:
                 os.seteuid(uid)
@@ -231,8 +239,10 @@ class Guest:
     def close(self):
         os.close(self.fd)
 
-    def send(self, payload, ethertype, to=BROADCAST):
-        os.write(self.fd, VNET_HEADER + mac_bytes(to) + mac_bytes(self.mac) + struct.pack("!H", ethertype) + payload)
+    def send(self, payload, ethertype, to=BROADCAST, vlan=None):
+        tag = b"" if vlan is None else struct.pack("!HH", 0x8100, vlan)
+        os.write(self.fd, VNET_HEADER + mac_bytes(to) + mac_bytes(self.mac) + tag + struct.pack("!H", ethertype) +
+                 payload)
 
     def arp(self, operation, my_ip, his_ip, to=BROADCAST, his_mac="00:00:00:00:00:00"):
         self.send(struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, operation, mac_bytes(self.mac),
@@ -242,9 +252,18 @@ class Guest:
         """An ARP request for the host's address: the host then has the guest's in its table"""
         self.arp(1, my_ip, host_ip)
 
-    def noise(self):
+    def noise(self, to=BROADCAST, vlan=None):
         """Anything at all, without an address of the guest"""
-        self.send(bytes(50), 0x88B5)
+        self.send(bytes(50), 0x88B5, to, vlan)
+
+    def heard(self, other, seconds=0.3):
+        """What of another guest's noise arrives: the set of the tags, None for without"""
+        found = set()
+        for f in self.frames(seconds):
+            tagged = f[12:14] == b"\x81\x00"
+            if f[6:12] == mac_bytes(other.mac) and f[16 if tagged else 12:][:2] == b"\x88\xb5":
+                found.add(struct.unpack("!H", f[14:16])[0] & 0xfff if tagged else None)
+        return found
 
     def frames(self, seconds=0.3):
         """Those that come within that time, without their virtio header"""
@@ -264,6 +283,38 @@ def make_tun(name, layer=IFF_TAP, persistent=True):
     if persistent:
         fcntl.ioctl(fd, TUNSETPERSIST, 1)
     os.close(fd)
+
+
+def has_vlans():
+    """The kernel's bridges filter VLANs."""
+    ip("link add qnet-probe type bridge vlan_filtering 1", check=False)
+    found = "vlan_filtering" in (link("qnet-probe") or {}).get("linkinfo", {}).get("info_data", {})
+    ip("link del qnet-probe", check=False)
+    return found
+
+
+def needs_vlans():
+    if not has_vlans():
+        raise Skip("this kernel's bridges do not filter VLANs")
+
+
+def vlans(name):
+    """{vlan: flags} of a port, flags of "PVID", "Egress Untagged\""""
+    out = subprocess.run(["bridge", "-j", "vlan", "show", "dev", name], capture_output=True, text=True, check=True).stdout
+    found = {}
+    for entry in json.loads(out or "[]"):
+        for v in entry["vlans"]:
+            for n in range(v["vlan"], v.get("vlanEnd", v["vlan"]) + 1):
+                found[n] = set(v.get("flags", []))
+    return found
+
+
+ACCESS = {"PVID", "Egress Untagged"}
+
+
+def carries(*names):
+    """Waits until these taps, held by guests, have carrier."""
+    wait_until(lambda: all("LOWER_UP" in link(t)["flags"] for t in names))
 
 
 def make_lab(*addresses):

@@ -159,6 +159,93 @@ def test_bad_arguments():
     assert switch("--version").out.startswith("qnet-switch ")
 
 
+def options():
+    data = link("s1")["linkinfo"]["info_data"]
+    return {k: data[k] for k in ("stp_state", "forward_delay", "max_age", "ageing_time", "group_fwd_mask")}
+
+
+PLAIN = {"stp_state": 0, "forward_delay": 0, "max_age": 2000, "ageing_time": 30000, "group_fwd_mask": "0"}
+
+
+def test_options():
+    add("--stp", "--ageing=20", "--group-forward-mask=16384")
+    assert options() == {**PLAIN, "stp_state": 1, "forward_delay": 400, "max_age": 600, "ageing_time": 2000,
+                         "group_fwd_mask": "0x4000"}, options()
+    before = link("s1")
+    calls = traced("qnet-switch", "add", "s1", "--name=lab", "--stp", "--ageing=20s", "--group-forward-mask=16384")
+    assert not [c for c in calls if "IFLA_INFO_DATA" in c and "RTM_NEWLINK, nlmsg_flags=NLM_F_REQUEST|NLM_F_ACK" in c]
+    assert link("s1") == before
+    add("--ageing=1min")
+    assert {**options(), "max_age": 2000} == {**PLAIN, "ageing_time": 6000}
+    add()
+    assert {**options(), "max_age": 2000} == PLAIN
+
+
+def test_bad_options():
+    for bad, says in (("--ageing=infinity", "--ageing=infinity "), ("--ageing=x", "--ageing=x "),
+                      ("--group-forward-mask=65536", "=65536 "), ("--group-forward-mask=1", "never forwards")):
+        add(bad, status=2, says=says)
+    add("--hub", "--ageing=5", status=2, says="do not go together")
+    switch("del", "s1", "--name=lab", "--stp", status=2, says="del does not take --stp")
+
+
+def test_stp_breaks_a_loop():
+    for n in (1, 2):
+        switch("add", f"s{n}", f"--name=s{n}", "--stp")
+    for n in (1, 2):
+        ip(f"link add a{n} type veth peer name b{n}")
+        ip(f"link set a{n} master s1 up")
+        ip(f"link set b{n} master s2 up")
+    tap("add", "tap-a", "--vm=a", f"--mac={MAC}", "--bridge=s1")
+    tap("add", "tap-b", "--vm=b", f"--mac={MAC2}", "--bridge=s2")
+    a, b = Guest("tap-a"), Guest("tap-b", MAC2)
+
+    def states():
+        return sorted(link(p)["linkinfo"]["info_slave_data"]["state"] for p in ("a1", "a2", "b1", "b2", "tap-a", "tap-b"))
+    start = time.monotonic()
+    wait_until(lambda: states() == ["blocking"] + 5 * ["forwarding"], 20)
+    assert time.monotonic() - start < 14, "as slow as without the shorter timers"
+    a.noise()
+    frames = [f for f in b.frames(1) if f[6:12] == mac_bytes(MAC) and f[12:14] == b"\x88\xb5"]
+    assert len(frames) == 1, len(frames)
+
+
+def make_guests():
+    for name, mac in (("tap-a", MAC), ("tap-b", MAC2), ("tap-c", "52:54:00:00:00:09")):
+        tap("add", name, f"--vm={name[-1]}", f"--mac={mac}", "--bridge=s1")
+    found = Guest("tap-a"), Guest("tap-b", MAC2), Guest("tap-c", "52:54:00:00:00:09")
+    carries("tap-a", "tap-b", "tap-c")
+    return found
+
+
+def hears_all(a, b, c):
+    """Does c hear what goes from a to b, from a to the host, from the host to a?"""
+    a.noise(), b.noise()
+    c.frames()
+    a.noise(to=b.mac)
+    to_b = c.heard(a) == {None}
+    a.noise(to=link("s1")["address"])
+    to_host = c.heard(a) == {None}
+    ip(f"neigh replace 10.9.0.7 lladdr {a.mac} dev s1 nud permanent")
+    subprocess.run(["ping", "-c1", "-W0.2", "10.9.0.7"], stdout=subprocess.DEVNULL)
+    from_host = any(f[:6] == mac_bytes(a.mac) for f in c.frames())
+    return to_b, to_host, from_host
+
+
+def test_hub_shows_every_frame_to_every_port():
+    add("--address=10.9.0.1/24", "--hub")
+    guests = make_guests()
+    assert hears_all(*guests) == (True, True, True)
+    assert link("s1")["linkinfo"]["info_data"]["ageing_time"] == 0
+    guests[0].ask("10.9.0.17", "10.9.0.1")  # and the host still answers
+    wait_until(lambda: "10.9.0.17" in neighbours("s1"))
+    assert any(f[:6] == mac_bytes(MAC) and f[12:14] == b"\x08\x06" for f in guests[0].frames())
+    add("--address=10.9.0.1/24")
+    assert hears_all(*guests) == (False, False, False)
+    add("--address=10.9.0.1/24", "--hub")
+    assert hears_all(*guests) == (True, True, True)
+
+
 def test_neighbour_parameters():
     add()
     for table in ("inet arp_cache", "inet6 ndisc_cache"):

@@ -300,8 +300,9 @@ def test_pins():
     tap("own", "tap-a", 0, "--pin=10.9.0.7")
     assert neighbours("s1")["10.9.0.7"] == (MAC, "PERMANENT")
     tap("own", "tap-a", 0, "--pin=10.9.0.7/24", status=2, says="--pin=10.9.0.7/24")
-    ip("link set tap-a nomaster")
-    tap("own", "tap-a", 0, "--pin=10.9.0.7", status=1, says="is on no bridge")
+    tap("del", "tap-a")
+    add(mac="random")
+    tap("own", "tap-a", 0, "--pin=10.9.0.7", status=1, says="has no MAC of the guest yet")
 
 
 def test_pins_survive_the_loss_of_carrier():
@@ -359,7 +360,8 @@ def test_fdb_has_the_port_of_the_guest():
 
 def test_bad_arguments():
     tap(status=2, says="Expected a verb")
-    tap("add", "tap-a", "--vm=a", f"--mac={MAC}", status=2, says="must be given")
+    tap("add", "tap-a", "--vm=a", "--bridge=s1", status=2, says="must be given")
+    tap("add", "tap-a", "--vm=a", f"--mac={MAC}", status=2, says="either --bridge= or --host-address=")
     tap("add", "x" * 16, "--vm=a", f"--mac={MAC}", "--bridge=s1", status=2, says="x" * 16)
     for bad in ("ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "x", ""):
         add(mac=bad, status=2, says=f"--mac={bad} ")

@@ -24,6 +24,8 @@ static void test_ours(void **state) {
         /* of a later version */
         alias_one("qnet:vm=a x=1 mac=52:54:00:aa:bb:cc y z=", 0, ALIAS_TAP, "a", "52:54:00:aa:bb:cc");
         alias_one("qnet:switch=s1 ", 0, ALIAS_SWITCH, "s1", "");
+        alias_one("qnet:trunk=s1-s2", 0, ALIAS_TRUNK, "s1-s2", "");
+        alias_one("qnet:vxlan=s1", 0, ALIAS_VXLAN, "s1", "");
 }
 
 static void test_foreign(void **state) {
@@ -37,6 +39,8 @@ static void test_foreign(void **state) {
         foreign_one("qnet:vm", -EINVAL);
         foreign_one("qnet:vm=", -EINVAL);
         foreign_one("qnet:vm=../a", -EINVAL);
+        foreign_one("qnet:=a", -EINVAL);
+        foreign_one("qnet:trunk=s1/s2", -EINVAL);
         foreign_one("qnet:vm=a\n", -EINVAL);
         foreign_one("qnet:vm=" NAME_63 "4", -EINVAL);
         foreign_one("qnet: vm=a", -EINVAL);
@@ -58,6 +62,8 @@ static void test_format(void **state) {
         format_one("qnet:vm=host1");
         format_one("qnet:vm=" NAME_63 " mac=52:54:00:aa:bb:cc");
         format_one("qnet:switch=" NAME_63);
+        format_one("qnet:trunk=s1-s2");
+        format_one("qnet:vxlan=s1");
 }
 
 static void test_too_long(void **state) {
