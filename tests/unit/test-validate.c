@@ -178,6 +178,8 @@ static void file_is_taken(const char *type, const char *b, const char *what, con
 static void test_files(void **state) {
         file_one("file", "Image=/f", "/f");
         file_one("file", "Kernel=/f", "/f");
+        file_one("file", "Kernel=/k\nInitrd=/f", "/f");
+        file_one("file", "DeviceTree=/f", "/f");
         file_one("file", "Credentials=x:/f", "/f");
         file_one("file", "CloudInit=user-data:/f", "/f");
         file_one("file", "Firmware=/f", "/f");
