@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A whole Debian (tests/guest/debian) as a VM's guest, for what its systemd and its cloud-init make of what qnet hands over:
+credentials, a seed, shares. The guest gets its address, and with it all that is asked here, by way of the seed."""
+import io
+import tarfile
+
+from qnettest import *
+
+SECONDS = 100
+CONFIG = """
+[Switch s1]
+Address=10.9.0.1/24
+
+[VM deb]
+Accelerator=tcg
+CPUs=2
+Memory=512M
+Kernel=/var/lib/debian/vmlinux
+KernelCommandLine=root=/dev/nvme0n1 rw init=/sbin/init-payload payload=/dev/vda console=ttyS0 mitigations=off tsc=reliable
+KernelCommandLine=random.trust_cpu=on quiet systemd.show_status=0 audit=0
+Credentials=some.secret:/etc/secret
+Credentials=other.secret:/etc/other
+CloudInit=user-data:/etc/seed/user.yaml
+CloudInit=network-config:/etc/seed/network.yaml
+
+[Interface]
+Switch=s1
+MACAddress=52:54:00:00:09:05
+
+[Disk]
+Image=/var/lib/debian/debian.raw
+Bus=nvme
+
+[Disk]
+Image=/var/lib/payload.tar
+Format=raw
+Mode=readonly
+
+[Share]
+Path=/srv/shared
+Tag=fast
+Type=virtiofs
+
+[Share]
+Path=/srv/plain
+Tag=plain
+Type=9p
+"""
+USER_DATA = """#cloud-config
+hostname: seeded
+write_files:
+  - path: /etc/from-seed
+    content: written by cloud-init
+    permissions: '0640'
+runcmd:
+  - [sh, -c, 'echo "ran as $(id -un)" >/etc/from-runcmd']
+"""
+NETWORK_CONFIG = """version: 2
+ethernets:
+  nic0:
+    match: {macaddress: "52:54:00:00:09:05"}
+    set-name: nic0
+    addresses: [10.9.0.5/24]
+"""
+# what of cloud-init is looked at; the rest takes long, or wants programs that the image has not
+MODULES = """
+datasource_list: [NoCloud]
+cloud_init_modules: [write-files, set_hostname]
+cloud_config_modules: [runcmd]
+cloud_final_modules: [scripts-user]
+"""
+UNITS = "etc/systemd/system"
+# a shell for whoever connects, as the small guest has it; and what a secret becomes in a unit
+FILES = {f"{UNITS}/shell.service": "[Service]\nExecStart=/bin/busybox nc -ll -p 7 -e /bin/sh\n",
+         f"{UNITS}/secret.service": "[Service]\nType=oneshot\nLoadCredential=some.secret\n"
+                                    "ExecStart=/bin/sh -c 'cp $CREDENTIALS_DIRECTORY/some.secret /run/got-secret'\n",
+         "etc/cloud/cloud.cfg.d/90-small.cfg": MODULES}
+ENABLED = ["/lib/systemd/system/systemd-networkd.service", "../shell.service", "../secret.service"]
+guest = Guest("deb", "10.9.0.5")
+
+
+def make_payload(path):
+    """What comes over the image's root at the guest's boot."""
+    with tarfile.open(path, "w") as tar:
+        for name, text in FILES.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+        for target in ENABLED:
+            info = tarfile.TarInfo(f"{UNITS}/multi-user.target.wants/{os.path.basename(target)}")
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            tar.addfile(info)
+
+
+def test_boot_with_address_of_the_seed():
+    for name, text in {"/etc/secret": "the secret\nof the guest", "/etc/other": "another", "/etc/seed/user.yaml": USER_DATA,
+                       "/etc/seed/network.yaml": NETWORK_CONFIG, "/srv/shared/hello": "by virtiofs", "/srv/plain/hello": "by 9p"}.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
+    sh("chmod 600 /etc/secret /etc/other /etc/seed/*; chmod 777 /srv/shared /srv/plain")
+    make_payload("/var/lib/payload.tar")
+    configure(lab=CONFIG)
+    start(vm("deb"))
+    guest.wait()
+
+
+def test_cloud_init_applies_the_seed():
+    wait_for("cloud-init to be done", lambda: "running" not in guest.sh("cloud-init status"))
+    status = guest.sh("cloud-init status --long")
+    assert "status: done" in status and "DataSourceNoCloud" in status, status
+    assert guest.sh("hostname") == "seeded"
+    assert guest.sh("stat -c %a /etc/from-seed; cat /etc/from-seed").split("\n") == ["640", "written by cloud-init"]
+    assert guest.sh("cat /etc/from-runcmd") == "ran as root"
+    assert guest.sh("cat /run/cloud-init/.instance-id") == "deb"
+
+
+def test_systemd_sees_the_credentials():
+    assert guest.sh("systemd-creds --system cat some.secret") == "the secret\nof the guest"
+    assert guest.sh("systemd-creds --system cat other.secret") == "another"
+    assert guest.sh("cat /run/got-secret") == "the secret\nof the guest", "not by LoadCredential= in a unit"
+
+
+def test_virtiofs_share_is_mounted():
+    assert guest.sh("modprobe virtiofs; mount -t virtiofs fast /mnt && cat /mnt/hello && echo back >/mnt/back") == "by virtiofs"
+    assert Path("/srv/shared/back").read_text() == "back\n"
+
+
+def test_9p_share_is_mounted():
+    if not guest.sh("modprobe -q 9pnet_virtio && modprobe -q 9p && echo yes"):
+        raise Skip("no 9p in the guest's kernel")
+    assert guest.sh("mount -t 9p -o trans=virtio,version=9p2000.L plain /srv && cat /srv/hello") == "by 9p"
+
+
+def test_power_button_and_same_instance_again():
+    guest.sh("echo mine >/etc/from-runcmd")     # cloud-init must not do it again, as the instance is the same
+    before = guest.who()[0]
+    stop(vm("deb"))
+    assert show(vm("deb"), "Result") == "success"
+    start(vm("deb"))
+    wait_for("another boot", lambda: (guest.who() or [before])[0] != before)
+    assert guest.sh("cat /run/cloud-init/.instance-id") == "deb"
+    assert guest.sh("cat /etc/from-runcmd") == "mine"
+
+
+main()
