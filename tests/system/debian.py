@@ -6,6 +6,7 @@ import tarfile
 
 from qnettest import *
 
+SLOW = True
 SECONDS = 100
 CONFIG = """
 [Switch s1]
