@@ -8,8 +8,6 @@
  * -initrd and -append take their argument as it is. So do -machine and -cpu here: "Machine=q35,hpet=off" is a
  * list on purpose. */
 
-#include <limits.h>
-
 #include "emit-disk.h"
 #include "emit-internal.h"
 #include "qemu-option.h"
@@ -181,11 +179,7 @@ static void emit_extra_args(const VM *vm, UnitWriter *w) {
 }
 
 void emit_qemu(const VM *vm, UnitWriter *w) {
-        char program[PATH_MAX];
-
-        if (snprintf(program, sizeof(program), QEMU_BINDIR "/qemu-system-%s", vm->architecture) >= PATH_MAX)
-                return;
-        unit_exec(w, "ExecStart", "", program);
+        unit_exec(w, "ExecStart", "", QEMU_BINDIR "/qemu-system-", vm->architecture);
         emit_machine(vm, w);
         emit_monitor(vm, "qnet", "/qnet.qmp", w);
         emit_monitor(vm, "qmp", "/qmp", w);

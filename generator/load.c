@@ -5,6 +5,7 @@
 #include "nearest.h"
 #include "objects.h"
 #include "problem.h"
+#include "sort.h"
 
 #define INHERITANCE_MAX 32
 
@@ -197,8 +198,10 @@ static int check_instances(Loader *l, VM *vm) {
         char name[2 * NAME_LENGTH_MAX];
         int r;
 
+        if (!vm->has_instances || vm->instances == 0)
+                return 0;
         snprintf(name, sizeof(name), "%s%u", vm->name, vm->instances);
-        if (!vm->has_instances || vm->instances == 0 || name_is_valid(name))
+        if (name_is_valid(name))
                 return 0;
         r = vm_problem(l->m, vm, said_at(&vm->said, vm->origin, KEYS_VM, "Instances"),
                         "Instances=%u: the name %s is longer than %d characters", vm->instances, name,
@@ -365,8 +368,7 @@ static int sort_vms(Model *m) {
         size_t n = 0;
         int r;
 
-        if (m->n_vms > 1)
-                qsort(m->vms, m->n_vms, sizeof(VM *), compare_vms);
+        sort_items(m->vms, m->n_vms, compare_vms);
         for (size_t i = 0; i < m->n_vms; i++) {
                 VM *vm = m->vms[i], *last = n > 0 ? m->vms[n - 1] : NULL;
 

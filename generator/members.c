@@ -5,6 +5,7 @@
  * the model's. */
 
 #include "members.h"
+#include "sort.h"
 
 static int compare(const void *a, const void *b) {
         const Member *x = a, *y = b;
@@ -30,8 +31,7 @@ static int add(Members *m, Member member) {
 }
 
 static void sort(Members *m) {
-        if (m->n > 1)
-                qsort(m->items, m->n, sizeof(Member), compare);
+        sort_items(m->items, m->n, compare);
 }
 
 bool vm_is_broken(const VM *vm) {

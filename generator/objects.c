@@ -2,6 +2,7 @@
 
 #include "objects.h"
 #include "problem.h"
+#include "sort.h"
 
 static int compare_blocks(const void *x, const void *y) {
         const Block *a = *(Block *const *) x, *b = *(Block *const *) y;
@@ -52,8 +53,7 @@ static int sort_blocks(Objects *o, Kind kind, Block ***ret, size_t *ret_n) {
         for (size_t i = 0; i < o->blocks.n; i++)
                 if (o->blocks.items[i]->kind == kind && o->blocks.items[i]->file->scope == CONF_MAIN)
                         own[k++] = o->blocks.items[i];
-        if (n > 1)
-                qsort(own, n, sizeof(Block *), compare_blocks);
+        sort_items(own, n, compare_blocks);
         *ret = own;
         *ret_n = n;
         return 0;
@@ -133,7 +133,7 @@ int objects_open_from_dropins(Objects *o, Kind kind) {
                         r = add_object(o, kind, NULL, 0,
                                         named[i]); /* which marks all blocks about it as used */
         if (r >= 0)
-                qsort(o->items[kind], o->n[kind], sizeof(Object), compare_objects);
+                sort_items(o->items[kind], o->n[kind], compare_objects);
         return r;
 }
 

@@ -213,11 +213,12 @@ void unit_word(UnitWriter *w, const char *key, const char *text, const char *res
         end_value(w, start);
 }
 
-void unit_exec_piece(UnitWriter *w, Piece key, const char *prefix, Piece program) {
+void unit_exec_pieces(UnitWriter *w, Piece key, const char *prefix, const Piece program[]) {
         begin_value(w, key);
         put_string(w, prefix);
         arg_begin(w);
-        arg_add(w, program, PERCENT); /* the path of the program is not looked at for variables */
+        for (; program->text; program++)
+                arg_add(w, *program, PERCENT); /* the path of the program is not looked at for variables */
         unit_arg_end(w);
 }
 

@@ -65,8 +65,8 @@ void unit_word(UnitWriter *w, const char *key, const char *text, const char *res
 /* A command line, systemd.service(5): prefix is of "-@:+!" or empty, program an absolute path that is
  * ours. Then the arguments, one call each. unit_option() starts a line of its own (continued with a
  * backslash), unit_arg() goes on in the same line. */
-#define unit_exec(w, key, prefix, program) unit_exec_piece((w), PIECE(key), (prefix), PIECE(program))
-void unit_exec_piece(UnitWriter *w, Piece key, const char *prefix, Piece program);
+#define unit_exec(w, key, prefix, ...) unit_exec_pieces((w), PIECE(key), (prefix), PIECES(__VA_ARGS__))
+void unit_exec_pieces(UnitWriter *w, Piece key, const char *prefix, const Piece program[]);
 #define unit_arg(w, ...) unit_arg_pieces((w), PIECES(__VA_ARGS__))
 void unit_arg_pieces(UnitWriter *w, const Piece pieces[]);
 #define unit_option(w, ...) unit_option_pieces((w), PIECES(__VA_ARGS__))

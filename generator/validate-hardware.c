@@ -27,6 +27,16 @@ static bool is_x86(const VM *vm) {
 
 /* ---- programs and accelerators ---- */
 
+/* words: " i386 x86_64 " */
+static bool has_word(const char *words, const char *word) {
+        size_t n = strlen(word);
+
+        for (const char *p = words; n > 0 && (p = strstr(p, word)); p += n)
+                if (p > words && p[-1] == ' ' && p[n] == ' ')
+                        return true;
+        return false;
+}
+
 /* Debian's package with qemu-system-ARCHITECTURE; NULL when none has it. */
 static const char *package_of(const char *architecture) {
         static const struct {
@@ -41,11 +51,9 @@ static const char *package_of(const char *architecture) {
                                 " alpha avr cris hppa loongarch64 m68k microblaze microblazeel nios2 or1k "
                                 "riscv32 riscv64 rx s390x sh4 sh4eb tricore xtensa xtensaeb " },
         };
-        char word[40];
 
-        snprintf(word, sizeof(word), " %s ", architecture);
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
-                if (strstr(table[i].architectures, word))
+                if (has_word(table[i].architectures, architecture))
                         return table[i].package;
         return NULL;
 }
@@ -153,11 +161,9 @@ static unsigned cpus_limit(const VM *vm) {
                 { " mips mipsel mips64 mips64el ", "malta", 16 },
                 { " m68k ", "virt", 1 },
         };
-        char word[40];
 
-        snprintf(word, sizeof(word), " %s ", vm->architecture);
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
-                if (strstr(table[i].architectures, word) && machine_is(vm, table[i].machine))
+                if (has_word(table[i].architectures, vm->architecture) && machine_is(vm, table[i].machine))
                         return table[i].limit;
         return 0;
 }

@@ -3,6 +3,7 @@
 #include "arena.h"
 #include "conf-table.h"
 #include "problem.h"
+#include "sort.h"
 #include "validate.h"
 
 typedef enum Role {
@@ -101,8 +102,7 @@ static int settle(Claims *c, const char *what) {
         const Claim *first = c->items;
         int r = 0;
 
-        if (c->n > 1)
-                qsort(c->items, c->n, sizeof(Claim), compare_claims);
+        sort_items(c->items, c->n, compare_claims);
         for (size_t i = 1; i < c->n && r >= 0; i++)
                 if (!same_thing(first, c->items + i))
                         first = c->items + i;

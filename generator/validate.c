@@ -5,6 +5,7 @@
 #include "names.h"
 #include "nearest.h"
 #include "problem.h"
+#include "sort.h"
 #include "validate.h"
 
 #define DEFAULT_MEMORY (UINT64_C(512) * 1024 * 1024)
@@ -135,8 +136,7 @@ static int compare_labs(const void *x, const void *y) {
 static int add_joined_labs(Model *m, const char **names, size_t n) {
         size_t n_opened = m->n_labs;
 
-        if (n > 1)
-                qsort(names, n, sizeof(*names), compare_lab_names);
+        sort_items(names, n, compare_lab_names);
         for (size_t i = 0; i < n; i++) {
                 Model opened = *m;
                 Lab *lab, **slot;
@@ -151,8 +151,7 @@ static int add_joined_labs(Model *m, const char **names, size_t n) {
                 lab->name = (char *) names[i];
                 *slot = lab;
         }
-        if (m->n_labs > n_opened && m->n_labs > 1)
-                qsort(m->labs, m->n_labs, sizeof(Lab *), compare_labs);
+        sort_items(m->labs, m->n_labs, compare_labs);
         return 0;
 }
 
