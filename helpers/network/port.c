@@ -59,6 +59,40 @@ int port_apply_vlans(
         return 0;
 }
 
+int port_join(Rtnl *rtnl, const Link *link, const Link *bridge, const Alias *alias, unsigned mtu) {
+        bool was_there = link->master == bridge->ifindex, up = link->flags & IFF_UP;
+        LinkChange change = {
+                .ifindex = link->ifindex,
+                .mtu = link->mtu == mtu ? 0 : mtu,
+                .master = was_there ? 0 : bridge->ifindex,
+                .no_ipv6_autoconf = !up,
+        };
+        char text[ALIAS_SIZE];
+        int r = 0;
+
+        if (!streq(alias_format(alias, text), link->alias_text))
+                change.alias = text;
+        if (up && !was_there)
+                r = link_set(rtnl, &(LinkChange){ .ifindex = link->ifindex, .clear_flags = IFF_UP });
+        if (r >= 0 && (change.alias || change.mtu > 0 || !was_there || !up))
+                r = link_set(rtnl, &change);
+        if (r < 0)
+                return log_error_errno(r, "Cannot attach %s to bridge %s, with an MTU of %u: %m%s",
+                                link->name, bridge->name, mtu, rtnl_reason(rtnl));
+        return 0;
+}
+
+int port_bring_up(Rtnl *rtnl, const Link *link, const Link *bridge) {
+        int r;
+
+        if (link->master == bridge->ifindex && (link->flags & IFF_UP))
+                return 0;
+        r = link_set(rtnl, &(LinkChange){ .ifindex = link->ifindex, .up = true });
+        if (r < 0)
+                return log_error_errno(r, "Cannot bring %s up: %m%s", link->name, rtnl_reason(rtnl));
+        return 0;
+}
+
 PortVlans port_all_vlans(const Link *bridge) {
         VlanSet all = { 0 };
 

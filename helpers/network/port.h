@@ -13,6 +13,11 @@ int port_find_bridge(Rtnl *rtnl, const char *name, const char *ifname, Link *ret
 int port_check_vlans(const Link *bridge, const char *ifname);
 /* Puts the port in these VLANs, and has a bridge of ours filter if it does not yet. */
 int port_apply_vlans(Rtnl *rtnl, const Link *bridge, const char *ifname, int ifindex, const PortVlans *vlans);
+/* Makes a virtual link of ours a port of the bridge, with this alias and MTU, without IPv6 of its own; only
+ * what differs is changed. It is down then if it was not on this bridge, until port_bring_up(): so no frame
+ * passes before it is in its VLANs. */
+int port_join(Rtnl *rtnl, const Link *link, const Link *bridge, const Alias *alias, unsigned mtu);
+int port_bring_up(Rtnl *rtnl, const Link *link, const Link *bridge);
 /* Between two switches, unless told otherwise: the default VLAN without tag, all others with. */
 PortVlans port_all_vlans(const Link *bridge);
 

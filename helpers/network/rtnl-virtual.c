@@ -129,6 +129,7 @@ nla_put_failure:
 }
 
 int link_add_vxlan(Rtnl *rtnl, const char *name, const struct ether_addr *mac, const Vxlan *v) {
+        const IPAddress any = { .family = v->ipv6 ? AF_INET6 : AF_INET };
         _cleanup_(new_link_done) NewLink new = { 0 };
         int r;
 
@@ -141,7 +142,8 @@ int link_add_vxlan(Rtnl *rtnl, const char *name, const struct ether_addr *mac, c
         if (v->lower > 0)
                 NLA_PUT_U32(new.m, IFLA_VXLAN_LINK, (uint32_t) v->lower);
         if (put_address(new.m, &v->group, IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6) < 0 ||
-                        put_address(new.m, &v->local, IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6) < 0)
+                        put_address(new.m, v->local.family == AF_UNSPEC ? &any : &v->local, IFLA_VXLAN_LOCAL,
+                                        IFLA_VXLAN_LOCAL6) < 0)
                 goto nla_put_failure;
         return end(rtnl, &new);
 

@@ -133,6 +133,7 @@ typedef struct Vxlan {
         unsigned vni, port;     /* port: UDP */
         int lower;              /* 0: whatever the route says */
         IPAddress group, local; /* AF_UNSPEC: none */
+        bool ipv6;              /* over IPv6; vxlan_get() does not tell */
 } Vxlan;
 int link_add_vxlan(Rtnl *rtnl, const char *name, const struct ether_addr *mac, const Vxlan *vxlan);
 int vxlan_get(Rtnl *rtnl, int ifindex, Vxlan *ret); /* -EINVAL: that is no VXLAN device */
