@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs inside the sandbox, times one thing, prints it in microseconds.
 
-  inside.py start UNIT TAP    systemctl start UNIT, until it returns; then, of it, until the unit TAP was active, and
-                              until PID 1 had forked UNIT's main process
+  inside.py start UNIT TAP QMP
+                              systemctl start UNIT, until it has answered qmp_capabilities on the socket QMP; until
+                              systemctl returns; until the unit TAP was active; until PID 1 had forked UNIT's main
+                              process
   inside.py qemu QMP ARGV...  QEMU started by hand, until it has answered qmp_capabilities on the socket QMP; then
                               it is told to quit, and waited for
 """
@@ -19,16 +21,22 @@ def timestamp(unit, which):
     return int(text) / 1e6
 
 
-def start(unit, tap):
+def start(unit, tap, path):
     began = time.monotonic()
-    subprocess.run(["systemctl", "start", unit], check=True, stdin=subprocess.DEVNULL)
+    systemctl = subprocess.Popen(["systemctl", "start", unit], stdin=subprocess.DEVNULL)
+    connection = connect(path, lambda: systemctl.poll() in (None, 0))
+    greet(connection)
     took = time.monotonic() - began
-    return (took, timestamp(tap, "ActiveEnterTimestampMonotonic") - began,
+    if systemctl.wait() != 0:
+        raise SystemExit(f"{unit} did not start")
+    returned = time.monotonic() - began
+    return (took, returned, timestamp(tap, "ActiveEnterTimestampMonotonic") - began,
             timestamp(unit, "ExecMainStartTimestampMonotonic") - began)
 
 
-def connect(path, qemu):
-    while qemu.poll() is None:
+def connect(path, lives):
+    """As soon as somebody listens there."""
+    while lives():
         connection = socket.socket(socket.AF_UNIX)
         try:
             connection.connect(path)
@@ -36,7 +44,16 @@ def connect(path, qemu):
         except OSError:
             connection.close()
             time.sleep(.0005)
-    raise SystemExit(f"QEMU ended with status {qemu.returncode}")
+    raise SystemExit("QEMU, or the start of it, ended early")
+
+
+def greet(connection):
+    stream = connection.makefile("rw")
+    json.loads(stream.readline())["QMP"]
+    stream.write('{"execute": "qmp_capabilities"}\n')
+    stream.flush()
+    json.loads(stream.readline())["return"]
+    return stream
 
 
 def qemu(path, *argv):
@@ -44,12 +61,7 @@ def qemu(path, *argv):
         os.unlink(path)
     began = time.monotonic()
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    connection = connect(path, child)
-    stream = connection.makefile("rw")
-    json.loads(stream.readline())["QMP"]
-    stream.write('{"execute": "qmp_capabilities"}\n')
-    stream.flush()
-    json.loads(stream.readline())["return"]
+    stream = greet(connect(path, lambda: child.poll() is None))
     took = time.monotonic() - began,
     stream.write('{"execute": "quit"}\n')
     stream.flush()
