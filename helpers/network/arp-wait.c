@@ -29,19 +29,67 @@ static usec_t now_monotonic(void) {
         return (usec_t) t.tv_sec * USEC_PER_SEC + (usec_t) t.tv_nsec / 1000;
 }
 
+/* The bridge behind the device of an entry: that itself, or what a VLAN interface stands on; with the VLAN in
+ * which the bridge's FDB has the guest, 0 if it has none. 1; 0: it is no bridge. */
+static int find_bridge(Wait *w, int ifindex, Link *ret, uint16_t *ret_vlan) {
+        uint16_t vlan = 0;
+        PortVlans host;
+        int r;
+
+        r = link_get(w->rtnl, ifindex, ret);
+        if (r >= 0 && streq(ret->kind, "vlan")) {
+                vlan = ret->vlan;
+                r = link_get(w->rtnl, ret->lower, ret);
+        }
+        if (r < 0 || !link_is_bridge(ret))
+                return r < 0 ? r : 0;
+        if (ret->bridge.filters_vlans && vlan == 0) {
+                r = port_get_vlans(w->rtnl, ret->ifindex, &host);
+                if (r < 0)
+                        return r;
+                vlan = host.pvid;
+        }
+        *ret_vlan = ret->bridge.filters_vlans ? vlan : 0;
+        return 1;
+}
+
+/* In whatever VLAN: of a guest that is in another than the host is, the entry is a pin. */
+static int has_spoken_anywhere(Wait *w, const Link *bridge, const struct ether_addr *mac) {
+        _cleanup_free_ Neighbour *list = NULL;
+        bool found = false;
+        size_t n = 0;
+        int r;
+
+        r = fdb_list(w->rtnl, bridge->ifindex, mac, &list, &n);
+        for (size_t i = 0; i < n && r >= 0; i++)
+                found = found || !(list[i].state & NUD_PERMANENT);
+        return r < 0 ? r : found;
+}
+
 /* 1: the guest has spoken, as far as the device can tell; 0: not; -ENODEV: the device has just gone. */
 static int has_spoken(Wait *w, const Neighbour *neighbour) {
         Neighbour fdb;
-        Link link;
+        uint16_t vlan;
+        Link bridge;
         int r;
 
-        r = link_get(w->rtnl, neighbour->ifindex, &link);
-        if (r < 0 || !link_is_bridge(&link))
+        r = find_bridge(w, neighbour->ifindex, &bridge, &vlan);
+        if (r <= 0)
                 return r < 0 ? r : !(neighbour->state & NUD_PERMANENT);
-        r = fdb_get(w->rtnl, neighbour->ifindex, &neighbour->mac, 0, &fdb);
+        r = fdb_get(w->rtnl, bridge.ifindex, &neighbour->mac, vlan, &fdb);
         if (r == -ENOENT)
-                return 0;
+                return bridge.bridge.filters_vlans ? has_spoken_anywhere(w, &bridge, &neighbour->mac) : 0;
         return r < 0 ? r : !(fdb.state & NUD_PERMANENT); /* permanent: the bridge's or a port's own */
+}
+
+/* On the device asked for, or on a VLAN interface of that bridge */
+static bool is_on_device(Wait *w, int ifindex) {
+        Link link;
+
+        if (w->a->ifindex == 0 || ifindex == w->a->ifindex)
+                return true;
+        return link_get(w->rtnl, ifindex, &link) >= 0 && streq(link.kind, "vlan") &&
+               link.lower == w->a->ifindex;
 }
 
 /* 1: that is it; 0: not (yet). */
@@ -49,7 +97,7 @@ static int consider(Wait *w, const Neighbour *n, bool probe) {
         int r;
 
         if (n->ip.family == AF_UNSPEC || !n->has_mac || !mac_equal(&n->mac, &w->a->mac) ||
-                        !(n->state & NEIGHBOUR_USABLE) || (w->a->ifindex > 0 && n->ifindex != w->a->ifindex))
+                        !(n->state & NEIGHBOUR_USABLE) || !is_on_device(w, n->ifindex))
                 return 0;
         r = has_spoken(w, n);
         if (r == -ENODEV)
@@ -68,7 +116,7 @@ static int search_table(Wait *w, bool probe, Neighbour *ret) {
         size_t n = 0;
         int r;
 
-        r = neighbour_list(w->rtnl, AF_UNSPEC, w->a->ifindex, &w->a->mac, &list, &n);
+        r = neighbour_list(w->rtnl, AF_UNSPEC, 0, &w->a->mac, &list, &n);
         if (r < 0)
                 return log_error_errno(r, "Cannot list the neighbours: %m%s", rtnl_reason(w->rtnl));
         for (size_t i = 0; i < n; i++) {

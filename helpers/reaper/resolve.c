@@ -4,17 +4,28 @@
 
 #include "resolve.h"
 
+/* A neighbour table of the host in which guests on a device can be */
+typedef struct Table {
+        const Link *device;
+        int ifindex; /* of the device itself, or of a VLAN interface or macvlan on it */
+        char name[IFNAMSIZ];
+        uint16_t vlan; /* in which the device's FDB has them; 0: it does not filter VLANs */
+} Table;
+
 struct Resolver {
         Rtnl *rtnl; /* not ours to free */
-        Link *taps; /* those with our alias */
+        Link *taps; /* and macvtaps: those with our alias */
         size_t n_taps;
-        Link *bridges; /* of these taps, each once; and taps that have none, which are their own device */
+        Link *bridges; /* of these taps, each once; what macvtaps are on; taps without either are their own device */
         size_t n_bridges;
+        Table *tables;
+        size_t n_tables;
 };
 
 /* What one device's tables say about a MAC */
 typedef struct Place {
         const Link *device, *tap;
+        int table; /* ifindex */
         struct ether_addr mac;
         bool learned;
 } Place;
@@ -24,6 +35,7 @@ Resolver *resolver_free(Resolver *r) {
                 return NULL;
         free(r->taps);
         free(r->bridges);
+        free(r->tables);
         free(r);
         return NULL;
 }
@@ -45,13 +57,17 @@ static const Link *device_by_index(const Resolver *r, int ifindex) {
         return NULL;
 }
 
+static int device_of(const Link *tap) {
+        return tap->master ?: streq(tap->kind, "macvtap") ? tap->lower : tap->ifindex;
+}
+
 static int add_device(Resolver *r, const Link *tap) {
-        int ifindex = tap->master ?: tap->ifindex, k;
+        int ifindex = device_of(tap), k;
         Link *device = r->bridges + r->n_bridges;
 
         if (device_by_index(r, ifindex))
                 return 0;
-        if (tap->master == 0)
+        if (ifindex == tap->ifindex)
                 *device = *tap;
         else {
                 k = link_get(r->rtnl, ifindex, device);
@@ -62,6 +78,62 @@ static int add_device(Resolver *r, const Link *tap) {
         }
         r->n_bridges++;
         return 0;
+}
+
+static int add_table(Resolver *r, const Link *device, const Link *link, uint16_t vlan) {
+        Table *p = reallocarray(r->tables, r->n_tables + 1, sizeof(Table));
+
+        if (!p)
+                return -ENOMEM;
+        r->tables = p;
+        p += r->n_tables++;
+        *p = (Table){ .device = device, .ifindex = link->ifindex, .vlan = vlan };
+        strcpy(p->name, link->name);
+        return 0;
+}
+
+/* The device's own: what the host says without a tag */
+static int add_own_table(Resolver *r, const Link *device) {
+        PortVlans host = { 0 };
+        int k = 0;
+
+        if (link_is_bridge(device) && device->bridge.filters_vlans)
+                k = port_get_vlans(r->rtnl, device->ifindex, &host);
+        return k < 0 && k != -ENODEV ? k : add_table(r, device, device, host.pvid);
+}
+
+/* Of interfaces of that kind on our devices */
+static int add_tables_above(Resolver *r, const char *kind) {
+        _cleanup_free_ Link *links = NULL;
+        const Link *device;
+        size_t n = 0;
+        int k;
+
+        k = link_list(r->rtnl, &(LinkFilter){ .kind = kind }, &links, &n);
+        for (size_t i = 0; i < n && k >= 0; i++) {
+                device = links[i].lower > 0 ? device_by_index(r, links[i].lower) : NULL;
+                if (device)
+                        k = add_table(r, device, &links[i], device->bridge.filters_vlans ? links[i].vlan : 0);
+        }
+        return k;
+}
+
+static int add_tables(Resolver *r) {
+        bool macvtaps = false;
+        int k = 0;
+
+        for (size_t i = 0; i < r->n_bridges && k >= 0; i++)
+                k = add_own_table(r, &r->bridges[i]);
+        for (size_t i = 0; i < r->n_taps && k >= 0; i++)
+                if (streq(r->taps[i].kind, "macvtap") && device_by_index(r, device_of(&r->taps[i]))) {
+                        macvtaps = true; /* its pins are on itself */
+                        k = add_table(r, device_by_index(r, device_of(&r->taps[i])), &r->taps[i], 0);
+                }
+        if (k >= 0 && r->n_bridges > 0)
+                k = add_tables_above(r, "vlan");
+        if (k >= 0 && macvtaps) /* by which a host reaches guests that share its interface */
+                k = add_tables_above(r, "macvlan");
+        return k;
 }
 
 int resolver_new(Rtnl *rtnl, Resolver **ret) {
@@ -84,6 +156,9 @@ int resolver_new(Rtnl *rtnl, Resolver **ret) {
                 if (k < 0)
                         return k;
         }
+        k = add_tables(r);
+        if (k < 0)
+                return k;
         *ret = TAKE_PTR(r);
         return 0;
 }
@@ -99,7 +174,7 @@ static int tap_by_alias(const Resolver *r, const struct ether_addr *mac, const L
         for (size_t i = 0; i < r->n_taps; i++) {
                 const Link *tap = r->taps + i;
                 if (!tap->alias.has_mac || !mac_equal(&tap->alias.mac, mac) ||
-                                (device && (tap->master ?: tap->ifindex) != device->ifindex))
+                                (device && device_of(tap) != device->ifindex))
                         continue;
                 if (found)
                         return because(-ENOTUNIQ, ret_why,
@@ -112,26 +187,54 @@ static int tap_by_alias(const Resolver *r, const struct ether_addr *mac, const L
         return !!found;
 }
 
-/* The port on which the bridge last heard the MAC. 1: one of our taps, *ret; 0: not known; -ENOENT: another port, whose
- * index is in *ret_port. */
-static int tap_by_fdb(const Resolver *r, const Link *device, const struct ether_addr *mac, const Link **ret,
-                int *ret_port) {
+/* The port in whatever VLAN; of several, one that is not the owner's: he may not be meant. -ENOENT: none. */
+static int find_port_anywhere(const Resolver *r, const Link *bridge, const struct ether_addr *mac,
+                const Link *owner, int *ret_port) {
+        _cleanup_free_ Neighbour *list = NULL;
+        size_t n = 0;
+        int k, port = 0;
+
+        k = fdb_list(r->rtnl, bridge->ifindex, mac, &list, &n);
+        for (size_t i = 0; i < n && k >= 0; i++)
+                if (port == 0 || (owner && port == owner->ifindex))
+                        port = list[i].ifindex;
+        if (k < 0 || port == 0)
+                return k < 0 ? k : -ENOENT;
+        *ret_port = port;
+        return 0;
+}
+
+static int find_port(const Resolver *r, const Link *bridge, uint16_t vlan, const struct ether_addr *mac,
+                const Link *owner, int *ret_port) {
+        bool filters = bridge->bridge.filters_vlans;
         Neighbour n;
+        int k;
+
+        k = filters && vlan == 0 ? -ENOENT : fdb_get(r->rtnl, bridge->ifindex, mac, vlan, &n);
+        if (k >= 0)
+                *ret_port = n.ifindex;
+        return k == -ENOENT && filters ? find_port_anywhere(r, bridge, mac, owner, ret_port) : k;
+}
+
+/* The port on which the bridge last heard the MAC. 1: one of our taps, *ret; 0: not known; -ENOENT:
+ * another port, whose index is in *ret_port. vlan: 0 if it is not known, or if there are none. owner:
+ * whose MAC it is, or NULL. */
+static int tap_by_fdb(const Resolver *r, const Link *device, uint16_t vlan, const struct ether_addr *mac,
+                const Link *owner, const Link **ret, int *ret_port) {
         int k;
 
         if (!link_is_bridge(device))
                 return 0;
-        k = fdb_get(r->rtnl, device->ifindex, mac, 0, &n);
+        k = find_port(r, device, vlan, mac, owner, ret_port);
         if (k == -ENOENT || k == -ENODEV)
                 return 0;
         if (k < 0)
                 return k;
         for (size_t i = 0; i < r->n_taps; i++)
-                if (r->taps[i].ifindex == n.ifindex) {
+                if (r->taps[i].ifindex == *ret_port) {
                         *ret = r->taps + i;
                         return 1;
                 }
-        *ret_port = n.ifindex;
         return -ENOENT;
 }
 
@@ -139,8 +242,8 @@ static const char *port_name(const Resolver *r, int ifindex, Link *link) {
         return link_get(r->rtnl, ifindex, link) < 0 ? "a port that is gone" : link->name;
 }
 
-static int find_tap(const Resolver *r, const Link *device, const struct ether_addr *mac, const Link **ret,
-                char **ret_why) {
+static int find_tap(const Resolver *r, const Link *device, uint16_t vlan, const struct ether_addr *mac,
+                const Link **ret, char **ret_why) {
         const Link *owner = NULL, *port = NULL;
         char buf[MAC_STRING_SIZE];
         int port_index = 0, k, f;
@@ -149,7 +252,7 @@ static int find_tap(const Resolver *r, const Link *device, const struct ether_ad
         k = tap_by_alias(r, mac, device, &owner, ret_why);
         if (k < 0)
                 return k;
-        f = tap_by_fdb(r, device, mac, &port, &port_index);
+        f = tap_by_fdb(r, device, vlan, mac, owner, &port, &port_index);
         if (f < 0 && f != -ENOENT)
                 return f;
         format_mac(mac, buf);
@@ -176,7 +279,7 @@ static void set_target(const Place *p, Target *t) {
         t->mac = p->mac;
         t->has_mac = true;
         t->learned = p->learned;
-        t->device = p->device->ifindex;
+        t->device = p->table;
         strcpy(t->vm, p->tap->alias.name);
         strcpy(t->tap, p->tap->name);
         strcpy(t->bridge, p->tap->master ? p->device->name : "");
@@ -184,14 +287,14 @@ static void set_target(const Place *p, Target *t) {
 
 /* ---- the three kinds of words ---- */
 
-/* What the neighbour table of one device has: 1 a tap, in *ret; 0 nothing, and why. */
-static int find_on_device(
-                const Resolver *r, const Link *device, const IPAddress *ip, Place *ret, char **ret_why) {
+/* What one neighbour table has: 1 a tap, in *ret; 0 nothing, and why. */
+static int find_in_table(
+                const Resolver *r, const Table *table, const IPAddress *ip, Place *ret, char **ret_why) {
         char buf[IP_STRING_SIZE];
         Neighbour n;
         int k;
 
-        k = neighbour_get(r->rtnl, device->ifindex, ip, &n);
+        k = neighbour_get(r->rtnl, table->ifindex, ip, &n);
         if (k == -ENOENT || k == -ENODEV)
                 return 0;
         if (k < 0)
@@ -200,37 +303,43 @@ static int find_on_device(
                 k = because(0, ret_why,
                                 "the neighbour entry of %s on %s is %s and has no MAC address any more; report the MAC address or "
                                 "the VM's name instead, or give the interface Address=%s",
-                                format_ip(ip, buf), device->name, neighbour_state_to_string(n.state), buf);
+                                format_ip(ip, buf), table->name, neighbour_state_to_string(n.state), buf);
                 return k;
         }
-        *ret = (Place){ .device = device, .mac = n.mac, .learned = !(n.state & NUD_PERMANENT) };
-        k = find_tap(r, device, &n.mac, &ret->tap, ret_why);
+        *ret = (Place){
+                .device = table->device,
+                .table = table->ifindex,
+                .mac = n.mac,
+                .learned = !(n.state & NUD_PERMANENT),
+        };
+        k = find_tap(r, table->device, table->vlan, &n.mac, &ret->tap, ret_why);
         return k < 0 ? k : 1;
 }
 
 /* scope: only the device of that name or index; NULL: all. */
-static bool device_in_scope(const Link *device, const char *scope) {
+static bool is_in_scope(const Table *table, const char *scope) {
         unsigned index;
 
-        if (!scope || streq(device->name, scope))
+        if (!scope || streq(table->name, scope))
                 return true;
-        return parse_unsigned(scope, 1, INT32_MAX, &index) >= 0 && (int) index == device->ifindex;
+        return parse_unsigned(scope, 1, INT32_MAX, &index) >= 0 && (int) index == table->ifindex;
 }
 
 static int resolve_ip(const Resolver *r, const IPAddress *ip, const char *scope, Target *t, char **ret_why) {
         char buf[IP_STRING_SIZE];
         Place found = { 0 };
+        const Table *where = NULL;
         int k, refused = 0;
 
         format_ip(ip, buf);
-        for (size_t i = 0; i < r->n_bridges; i++) {
-                const Link *device = r->bridges + i;
+        for (size_t i = 0; i < r->n_tables; i++) {
+                const Table *table = r->tables + i;
                 _cleanup_free_ char *why = NULL;
                 Place p;
 
-                if (!device_in_scope(device, scope))
+                if (!is_in_scope(table, scope))
                         continue;
-                k = find_on_device(r, device, ip, &p, &why);
+                k = find_in_table(r, table, ip, &p, &why);
                 if (k == -ENOENT || k == -ENOTUNIQ || (k == 0 && why && refused == 0)) {
                         refused = MIN(refused, k == -ENOTUNIQ ? k : -ENOENT);
                         free(*ret_why);
@@ -246,10 +355,11 @@ static int resolve_ip(const Resolver *r, const IPAddress *ip, const char *scope,
                         free(*ret_why);
                         return because(-ENOTUNIQ, ret_why,
                                         "%s is VM %s on %s and VM %s on %s: append the MAC address or the name",
-                                        buf, found.tap->alias.name, found.device->name, p.tap->alias.name,
-                                        device->name);
+                                        buf, found.tap->alias.name, where->name, p.tap->alias.name,
+                                        table->name);
                 }
                 found = p;
+                where = table;
         }
         if (!found.tap)
                 return *ret_why ? refused
@@ -272,8 +382,9 @@ static int resolve_mac(const Resolver *r, const struct ether_addr *mac, Target *
         if (k < 0)
                 return k;
         if (k > 0) {
-                p.device = device_by_index(r, p.tap->master ?: p.tap->ifindex) ?: p.tap;
-                k = find_tap(r, p.device, mac, &p.tap, ret_why);
+                p.device = device_by_index(r, device_of(p.tap)) ?: p.tap;
+                p.table = p.device->ifindex;
+                k = find_tap(r, p.device, 0, mac, &p.tap, ret_why);
                 if (k < 0)
                         return k;
                 set_target(&p, t);
@@ -281,7 +392,8 @@ static int resolve_mac(const Resolver *r, const struct ether_addr *mac, Target *
         }
         for (size_t i = 0; i < r->n_bridges; i++) {
                 other.device = r->bridges + i;
-                k = tap_by_fdb(r, other.device, mac, &other.tap, &port);
+                other.table = other.device->ifindex;
+                k = tap_by_fdb(r, other.device, 0, mac, NULL, &other.tap, &port);
                 if (k < 0 && k != -ENOENT)
                         return k;
                 if (k <= 0)
@@ -306,8 +418,9 @@ static void resolve_name(const Resolver *r, const char *name, Target *t) {
                 if (!streq(tap->alias.name, name))
                         continue;
                 Place p = {
-                        .tap = tap, .device = device_by_index(r, tap->master) ?: tap, .mac = tap->alias.mac
+                        .tap = tap, .device = device_by_index(r, device_of(tap)) ?: tap, .mac = tap->alias.mac
                 };
+                p.table = p.device->ifindex;
                 set_target(&p, t);
                 t->has_mac = tap->alias.has_mac;
                 return;

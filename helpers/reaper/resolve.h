@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* From what a tester reports to the VM that is meant, by what the kernel knows: IP address -> neighbour table of the
- * bridges that have taps of ours -> MAC -> FDB -> port -> link alias -> VM. One dump of the links, then single requests:
- * the size of the neighbour table does not matter.
+/* From what a tester reports to the VM that is meant, by what the kernel knows: IP address -> neighbour table
+ * of the bridges that have taps of ours -> MAC -> FDB -> port -> link alias -> VM. Two dumps of links, then
+ * single requests: the size of the neighbour table does not matter.
+ *
+ * On a bridge that filters VLANs, the host is in one VLAN by the bridge itself and in others by VLAN interfaces on
+ * it, each with a neighbour table of its own, and an FDB entry is of one VLAN. Where that has none, the MAC is
+ * looked for in all VLANs, which takes a dump of that FDB.
  *
  * Nobody but the VM that is meant may be hit, whatever guests do. They choose what they send, so:
  *   - a guest that answers ARP for another's address is where the address now is; it is restarted, the victim is not;
@@ -25,7 +29,9 @@ typedef struct Target {
         IPAddress ip;          /* AF_UNSPEC: the line was not an address */
         bool has_mac, learned; /* learned: by ARP or neighbour discovery, not a permanent entry */
         struct ether_addr mac;
-        int device; /* whose neighbour table the address is in: the bridge, or a tap without one; 0: none */
+        /* whose neighbour table the address is in: the bridge, a VLAN interface on it, or a tap without one;
+         * 0: none */
+        int device;
         char tap[IFNAMSIZ], bridge[IFNAMSIZ];
 } Target;
 
@@ -38,11 +44,12 @@ static inline void resolver_freep(Resolver **r) {
 }
 #define _cleanup_resolver_ _cleanup_(resolver_freep)
 
-/* word: "10.9.0.5", "fe80::1", "fe80::1%s1", "52:54:00:12:34:56" or a VM's name, which need not have a tap.
- * -EINVAL: none of these; -ENOENT: not found; -ENOTUNIQ: refused; these three set *ret_why. Else the request failed. */
+/* word: "10.9.0.5", "fe80::1", "fe80::1%s1", "52:54:00:12:34:56" or a VM's name, which need not have a
+ * tap. -EINVAL: none of these; -ENOENT: not found; -ENOTUNIQ: refused; these three set *ret_why. Else the
+ * request failed. */
 int resolve(Resolver *r, const char *word, Target *ret, char **ret_why);
 
-/* Costs a dump of the neighbour table, so it is for those that are about to be acted on, and for learned addresses only:
- * does the kernel know the VM's MAC for certain under another address of the same family? Then -ENOTUNIQ, *ret_why. An IPv6 address that is formed of the MAC
- * (RFC 4291) needs no other witness. */
+/* Costs a dump of the neighbour table, so it is for those that are about to be acted on, and for learned
+ * addresses only: does the kernel know the VM's MAC for certain under another address of the same family?
+ * Then -ENOTUNIQ, *ret_why. An IPv6 address that is formed of the MAC (RFC 4291) needs no other witness. */
 int resolve_check_claim(Resolver *r, const Target *target, char **ret_why);

@@ -220,25 +220,41 @@ int restart_decide(Restarts *r, Resolver *resolver, const char *log, const char 
         return 1;
 }
 
-/* The guest's address is forgotten, so that what comes up now is looked for anew. A static Address= is entered again by
- * the unit, a lease when the guest asks for it. */
-static void forget_address(Restarts *r, const Pending *p) {
+/* 0 also when there was nothing. */
+static int forget_on(Restarts *r, int ifindex, const Pending *p) {
         _cleanup_free_ Neighbour *list = NULL;
         struct ether_addr mac;
         size_t n = 0;
         IPAddress ip;
+        int k = 0;
+
+        if (parse_ip(p->ip, &ip) >= 0)
+                k = neighbour_delete(r->rtnl, ifindex, &ip);
+        else if (parse_mac(p->mac, &mac) >= 0)
+                k = neighbour_list(r->rtnl, AF_UNSPEC, ifindex, &mac, &list, &n);
+        for (size_t i = 0; i < n; i++)
+                if (!(list[i].state & NUD_PERMANENT))
+                        (void) neighbour_delete(r->rtnl, ifindex, &list[i].ip);
+        return k == -ENOENT || k == -ENODEV ? 0 : k;
+}
+
+/* The guest's address is forgotten, so that what comes up now is looked for anew. A static Address= is
+ * entered again by the unit, a lease when the guest asks for it. */
+static void forget_address(Restarts *r, const Pending *p) {
+        _cleanup_free_ Link *vlans = NULL;
+        size_t n = 0;
         Link device;
         int k;
 
         k = link_get_by_name(r->rtnl, p->bridge[0] ? p->bridge : p->tap, &device);
-        if (k >= 0 && parse_ip(p->ip, &ip) >= 0)
-                k = neighbour_delete(r->rtnl, device.ifindex, &ip);
-        else if (k >= 0 && parse_mac(p->mac, &mac) >= 0)
-                k = neighbour_list(r->rtnl, AF_UNSPEC, device.ifindex, &mac, &list, &n);
-        for (size_t i = 0; i < n; i++)
-                if (!(list[i].state & NUD_PERMANENT))
-                        (void) neighbour_delete(r->rtnl, device.ifindex, &list[i].ip);
-        if (k < 0 && k != -ENOENT && k != -ENODEV)
+        if (k >= 0)
+                k = forget_on(r, device.ifindex, p);
+        if (k >= 0)
+                k = link_list(r->rtnl, &(LinkFilter){ .kind = "vlan" }, &vlans, &n);
+        for (size_t i = 0; i < n && k >= 0; i++)
+                if (vlans[i].lower == device.ifindex)
+                        k = forget_on(r, vlans[i].ifindex, p);
+        if (k < 0 && k != -ENODEV)
                 log_warning_errno(k, "Cannot delete the neighbour entry of VM %s, ignoring: %m", p->vm);
 }
 

@@ -49,9 +49,15 @@ def test_mac_stays_when_a_port_has_a_lower_one():
     assert link("s1")["address"] == mac
 
 
+def settled():
+    """s1, when the kernel has noticed that it has no carrier, which it does a moment after it is up"""
+    wait_until(lambda: link("s1")["operstate"] == "DOWN")
+    return link("s1")
+
+
 def test_again_changes_nothing():
     add("--address=10.9.0.1/24")
-    before = link("s1")
+    before = settled()
     add("--address=10.9.0.1/24")
     assert link("s1") == before
 
@@ -87,7 +93,7 @@ def test_refuses_a_bridge_that_is_not_of_qnet():
 
 def test_refuses_the_bridge_of_another_switch():
     add()
-    before = link("s1")
+    before = settled()
     switch("add", "s1", "--name=other", "--address=10.1.1.1/24", status=1, says="the bridge of switch lab")
     switch("del", "s1", "--name=other", status=1, says="the bridge of switch lab")
     assert link("s1") == before and not addresses("s1")
@@ -171,7 +177,7 @@ def test_options():
     add("--stp", "--ageing=20", "--group-forward-mask=16384")
     assert options() == {**PLAIN, "stp_state": 1, "forward_delay": 400, "max_age": 600, "ageing_time": 2000,
                          "group_fwd_mask": "0x4000"}, options()
-    before = link("s1")
+    before = settled()
     calls = traced("qnet-switch", "add", "s1", "--name=lab", "--stp", "--ageing=20s", "--group-forward-mask=16384")
     assert not [c for c in calls if "IFLA_INFO_DATA" in c and "RTM_NEWLINK, nlmsg_flags=NLM_F_REQUEST|NLM_F_ACK" in c]
     assert link("s1") == before
