@@ -44,6 +44,9 @@ static void emit_machine(const VM *vm, UnitWriter *w) {
                 option(w, "-cpu", vm->cpu);
         else if (automatic)
                 option(w, "-cpu", "max"); /* all that whichever of the two has */
+        else if (streq(vm->architecture, "aarch64") && starts_with_word(vm->machine, "virt") &&
+                        vm->accelerator != ACCELERATOR_KVM)
+                option(w, "-cpu", "cortex-a57"); /* the board's default has 32 bits */
         emit_cpus(vm, w);
         emit_memory(vm, w);
 
