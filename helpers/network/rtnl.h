@@ -213,3 +213,13 @@ int address_list(Rtnl *rtnl, int ifindex, IPAddress **ret, size_t *ret_n);
 int address_add(Rtnl *rtnl, int ifindex,
                 const IPAddress *ip); /* usable at once: no duplicate address detection */
 int address_delete(Rtnl *rtnl, int ifindex, const IPAddress *ip);
+
+/* Where a unicast route leads to, of any table */
+typedef struct RouteDevice {
+        int ifindex;
+        bool is_default; /* 0.0.0.0/0 or ::/0 */
+        bool is_from_ra; /* learned from a router advertisement, by the kernel or another */
+} RouteDevice;
+/* One entry for each route and next hop: a device can be there many times. No routes to link-local and
+ * multicast addresses. */
+int route_list_devices(Rtnl *rtnl, int family, RouteDevice **ret, size_t *ret_n);
