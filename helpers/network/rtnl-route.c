@@ -19,14 +19,20 @@ static bool is_everywhere(const struct rtmsg *rtm, const struct nlattr *dst) {
 }
 
 static int append_hops(List *list, RouteDevice device, const struct nlattr *multipath) {
-        const struct rtnexthop *hop = nla_data(multipath);
+        const char *p = nla_data(multipath);
+        struct rtnexthop hop;
         int r, left = nla_len(multipath);
 
-        for (; RTNH_OK(hop, left); left -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
-                device.ifindex = hop->rtnh_ifindex;
+        while (left >= (int) sizeof(hop)) {
+                memcpy(&hop, p, sizeof(hop));
+                if (hop.rtnh_len < sizeof(hop) || hop.rtnh_len > left)
+                        return -EBADMSG;
+                device.ifindex = hop.rtnh_ifindex;
                 r = list_append(list, &device, sizeof(device));
                 if (r < 0)
                         return r;
+                left -= (int) RTNH_ALIGN(hop.rtnh_len);
+                p += RTNH_ALIGN(hop.rtnh_len);
         }
         return 0;
 }

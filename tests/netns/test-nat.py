@@ -285,6 +285,17 @@ def test_a_new_way_out_is_taken_at_the_next_add():
     assert guest.ask("tcp", "192.0.2.2", seconds=2) == "192.0.2.1"
 
 
+def test_a_route_over_two_devices():
+    make()
+    server_on("e0")
+    server_on("e1", "198.51.100", "2001:db8:1:")
+    for name in ("e0", "e1"):
+        ip(f"-4 route flush dev {name}")
+    ip("route add default nexthop via 192.0.2.2 dev e0 onlink nexthop via 198.51.100.2 dev e1 onlink")
+    add()
+    assert knob("ipv4/conf/e0/forwarding") == knob("ipv4/conf/e1/forwarding") == "1"
+
+
 def test_another_device():
     two_nats()
     before = knobs()
@@ -465,3 +476,15 @@ def test_bad_arguments():
 def test_needs_the_privilege():
     make()
     add(user="nobody", status=1, says="Operation not permitted")
+
+
+def test_needs_no_other_privilege():
+    make()
+    server_on("e0")
+    before = knobs()
+    for words in (("add", "s1", "--device=s1"), ("del", "s1")):
+        subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=-all,+net_admin",
+                        "--ambient-caps=-all,+net_admin", "--bounding-set=-all,+net_admin",
+                        program("qnet-nat", "nobody"), *words], check=True)
+        assert (knobs() == before) == (words[0] == "del")
+    assert tables() == []
