@@ -54,5 +54,8 @@ static inline void list_done(List *list) {
 int link_from_message(struct nlmsghdr *h, Link *ret);
 int neighbour_from_message(struct nlmsghdr *h, Neighbour *ret);
 int address_from_message(struct nlmsghdr *h, int *ret_ifindex, IPAddress *ret);
+int vxlan_from_message(struct nlmsghdr *h, Vxlan *ret); /* -EINVAL: of another kind */
+/* Adds those of that port to *vlans; what is of other ports or types is passed over. */
+int vlans_from_message(struct nlmsghdr *h, int ifindex, PortVlans *vlans);
 /* The one entry that the kernel answers RTM_GETNEIGH with */
 int neighbour_get_one(Rtnl *rtnl, struct nl_msg *m, Neighbour *ret);

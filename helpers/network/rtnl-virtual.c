@@ -183,18 +183,20 @@ static int parse_vxlan(struct nlattr *data, Vxlan *ret) {
         return r;
 }
 
-static int take_vxlan(struct nlmsghdr *h, void *userdata) {
+int vxlan_from_message(struct nlmsghdr *h, Vxlan *ret) {
         struct nlattr *tb[IFLA_MAX + 1], *info[IFLA_INFO_MAX + 1];
 
-        if (h->nlmsg_type != RTM_NEWLINK)
-                return 0;
         if (message_parse(h, sizeof(struct ifinfomsg), tb, IFLA_MAX, NULL) < 0)
                 return -EBADMSG;
         if (!tb[IFLA_LINKINFO] || nla_parse_nested(info, IFLA_INFO_MAX, tb[IFLA_LINKINFO], info_policy) < 0)
                 return -EINVAL;
         if (!info[IFLA_INFO_KIND] || nla_strcmp(info[IFLA_INFO_KIND], "vxlan") != 0 || !info[IFLA_INFO_DATA])
                 return -EINVAL;
-        return parse_vxlan(info[IFLA_INFO_DATA], userdata);
+        return parse_vxlan(info[IFLA_INFO_DATA], ret);
+}
+
+static int take_vxlan(struct nlmsghdr *h, void *userdata) {
+        return h->nlmsg_type == RTM_NEWLINK ? vxlan_from_message(h, userdata) : 0;
 }
 
 int vxlan_get(Rtnl *rtnl, int ifindex, Vxlan *ret) {

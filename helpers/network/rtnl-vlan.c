@@ -40,8 +40,7 @@ static int read_entry(struct nlattr *entry, PortVlans *vlans) {
         return 0;
 }
 
-static int dump_vlans(struct nlmsghdr *h, void *userdata) {
-        VlanDump *dump = userdata;
+int vlans_from_message(struct nlmsghdr *h, int ifindex, PortVlans *vlans) {
         struct nlattr *a;
         int r, left;
 
@@ -49,16 +48,22 @@ static int dump_vlans(struct nlmsghdr *h, void *userdata) {
                 return 0;
         if (!nlmsg_valid_hdr(h, sizeof(struct br_vlan_msg)))
                 return -EBADMSG;
-        if (((struct br_vlan_msg *) nlmsg_data(h))->ifindex != (uint32_t) dump->ifindex)
+        if (((struct br_vlan_msg *) nlmsg_data(h))->ifindex != (uint32_t) ifindex)
                 return 0;
         nlmsg_for_each_attr(a, h, sizeof(struct br_vlan_msg), left) {
                 if (nla_type(a) != BRIDGE_VLANDB_ENTRY)
                         continue;
-                r = read_entry(a, &dump->vlans);
+                r = read_entry(a, vlans);
                 if (r < 0)
                         return r;
         }
         return 0;
+}
+
+static int dump_vlans(struct nlmsghdr *h, void *userdata) {
+        VlanDump *dump = userdata;
+
+        return vlans_from_message(h, dump->ifindex, &dump->vlans);
 }
 
 int port_get_vlans(Rtnl *rtnl, int ifindex, PortVlans *ret) {

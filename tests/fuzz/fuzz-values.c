@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Every parser of common/parse-value.h, and the link alias: the first byte says which, the rest is the string. What must
+/* Every parser of common/parse-value.h, the link alias and lists of VLANs: the first byte says which, the rest is the string. What must
  * hold besides no crash: nothing is written when a parser refuses, and what it takes is the same after it was
  * formatted and parsed again. */
 
 #include "alias.h"
 #include "fuzz.h"
 #include "parse-value.h"
+#include "vlan-set.h"
 
 #define MUST(condition)           \
         do {                      \
@@ -102,9 +103,18 @@ static void aliases(const char *s) {
         MUST(!alias.has_mac || mac_equal(&again.mac, &alias.mac));
 }
 
+static void vlans(const char *s) {
+        VlanSet set = { { 1 } };
+
+        if (vlan_set_parse(s, &set) < 0)
+                MUST(set.bits[0] == 1);
+        else
+                MUST(!vlan_set_is_empty(&set) && !vlan_set_has(&set, 0) && !vlan_set_has(&set, 4095));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static void (*const targets[])(
-                        const char *) = { numbers, sizes_and_spans, addresses, names, aliases };
+                        const char *) = { numbers, sizes_and_spans, addresses, names, aliases, vlans };
         _cleanup_free_ char *s = size > 0 ? strndup((const char *) data + 1, size - 1) : NULL;
 
         if (s)

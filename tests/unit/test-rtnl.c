@@ -3,6 +3,7 @@
 /* What the readers of netlink messages make of good, cut and damaged ones. Each message is read from a block of exactly
  * its size, so that the sanitizer sees a step beyond. */
 
+#include <linux/if_bridge.h>
 #include <linux/if_tun.h>
 
 #include "nl-util.h"
@@ -35,6 +36,73 @@ static struct nl_msg *new_link(const char *kind) {
         return m;
 }
 
+/* A link of that kind, of which put() makes IFLA_INFO_DATA */
+static struct nl_msg *new_kind(const char *kind, void (*put)(struct nl_msg *m)) {
+        struct ifinfomsg ifi = { .ifi_index = 8 };
+        struct nl_msg *m = message_new(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+        struct nlattr *info, *data;
+
+        MUST(nla_put_string(m, IFLA_IFNAME, "x1"));
+        MUST(nla_put_u32(m, IFLA_LINK, 5));
+        MUST(nla_put_u32(m, IFLA_GROUP, LINK_GROUP));
+        info = nla_nest_start(m, IFLA_LINKINFO);
+        MUST(nla_put_string(m, IFLA_INFO_KIND, kind));
+        data = nla_nest_start(m, IFLA_INFO_DATA);
+        put(m);
+        nla_nest_end(m, data);
+        nla_nest_end(m, info);
+        return m;
+}
+
+static void put_bridge(struct nl_msg *m) {
+        MUST(nla_put_u32(m, IFLA_BR_STP_STATE, 2));
+        MUST(nla_put_u32(m, IFLA_BR_AGEING_TIME, 6000));
+        MUST(nla_put_u16(m, IFLA_BR_GROUP_FWD_MASK, 0x4000));
+        MUST(nla_put_u8(m, IFLA_BR_VLAN_FILTERING, 1));
+        MUST(nla_put_u16(m, IFLA_BR_VLAN_DEFAULT_PVID, 7));
+}
+
+static void put_vlan(struct nl_msg *m) {
+        MUST(nla_put_u16(m, IFLA_VLAN_ID, 42));
+}
+
+static void put_macvtap(struct nl_msg *m) {
+        MUST(nla_put_u32(m, IFLA_MACVLAN_MODE, MACVLAN_MODE_VEPA));
+}
+
+static void put_vxlan(struct nl_msg *m) {
+        const unsigned char ip[16] = { 0x20, 1, 0xd, 0xb8 };
+
+        MUST(nla_put_u32(m, IFLA_VXLAN_ID, 9));
+        MUST(nla_put_u16(m, IFLA_VXLAN_PORT, htons(4789)));
+        MUST(nla_put(m, IFLA_VXLAN_LOCAL6, sizeof(ip), ip));
+}
+
+static void put_short_vxlan(struct nl_msg *m) {
+        MUST(nla_put_u32(m, IFLA_VXLAN_ID, 9));
+        MUST(nla_put_u16(m, IFLA_VXLAN_PORT, htons(4789)));
+        MUST(nla_put(m, IFLA_VXLAN_GROUP, 3, mac_bytes));
+}
+
+static void put_entry(struct nl_msg *m, uint16_t vlan, uint16_t last, uint16_t flags) {
+        struct bridge_vlan_info info = { .flags = flags, .vid = vlan };
+        struct nlattr *entry = nla_nest_start(m, BRIDGE_VLANDB_ENTRY);
+
+        MUST(nla_put(m, BRIDGE_VLANDB_ENTRY_INFO, sizeof(info), &info));
+        if (last > 0)
+                MUST(nla_put_u16(m, BRIDGE_VLANDB_ENTRY_RANGE, last));
+        nla_nest_end(m, entry);
+}
+
+static struct nl_msg *new_vlans(uint16_t last) {
+        struct br_vlan_msg bvm = { .family = AF_BRIDGE, .ifindex = 8 };
+        struct nl_msg *m = message_new(RTM_NEWVLAN, 0, &bvm, sizeof(bvm));
+
+        put_entry(m, 1, 0, BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED);
+        put_entry(m, 20, last, 0);
+        return m;
+}
+
 static struct nl_msg *new_neighbour(int family, size_t dst_size, size_t mac_size) {
         struct ndmsg ndm = { .ndm_family = (uint8_t) family, .ndm_ifindex = 3, .ndm_state = NUD_STALE };
         struct nl_msg *m = message_new(RTM_NEWNEIGH, 0, &ndm, sizeof(ndm));
@@ -64,14 +132,19 @@ static struct nl_msg *new_address(int family, size_t size, uint8_t prefix) {
 }
 
 static int read_any(struct nlmsghdr *h) {
+        PortVlans vlans = { 0 };
         Neighbour neighbour;
         IPAddress ip;
+        Vxlan vxlan;
         Link link;
         int ifindex;
 
         switch (h->nlmsg_type) {
         case RTM_NEWLINK:
+                (void) vxlan_from_message(h, &vxlan);
                 return link_from_message(h, &link);
+        case RTM_NEWVLAN:
+                return vlans_from_message(h, 8, &vlans);
         case RTM_NEWNEIGH:
                 return neighbour_from_message(h, &neighbour);
         default:
@@ -100,6 +173,56 @@ static void test_link(void **state) {
         assert_int_equal(link.owner, (uid_t) -1);
 }
 
+static void test_kinds(void **state) {
+        _cleanup_nl_msg_ struct nl_msg *bridge = new_kind("bridge", put_bridge),
+                                       *vlan = new_kind("vlan", put_vlan),
+                                       *macvtap = new_kind("macvtap", put_macvtap),
+                                       *other = new_kind("macvlan", put_macvtap);
+        Link link;
+
+        assert_int_equal(link_from_message(nlmsg_hdr(bridge), &link), 0);
+        assert_true(link.bridge.stp && link.bridge.filters_vlans && link.has_vlans && link_is_bridge(&link));
+        assert_int_equal(link.bridge.ageing, 6000);
+        assert_int_equal(link.bridge.group_forward_mask, 0x4000);
+        assert_int_equal(link.default_pvid, 7);
+        assert_int_equal(link.lower, 5);
+        assert_int_equal(link.link_group, LINK_GROUP);
+        assert_int_equal(link_from_message(nlmsg_hdr(vlan), &link), 0);
+        assert_int_equal(link.vlan, 42);
+        assert_int_equal(link_from_message(nlmsg_hdr(macvtap), &link), 0);
+        assert_int_equal(link.macvlan_mode, MACVLAN_MODE_VEPA);
+        assert_int_equal(link_from_message(nlmsg_hdr(other), &link), 0);
+        assert_int_equal(link.macvlan_mode, 0);
+}
+
+static void test_vxlan(void **state) {
+        _cleanup_nl_msg_ struct nl_msg *m = new_kind("vxlan", put_vxlan),
+                                       *cut = new_kind("vxlan", put_short_vxlan),
+                                       *other = new_kind("bridge", put_bridge);
+        Vxlan v;
+
+        assert_int_equal(vxlan_from_message(nlmsg_hdr(m), &v), 0);
+        assert_int_equal(v.vni, 9);
+        assert_int_equal(v.port, 4789);
+        assert_int_equal(v.local.family, AF_INET6);
+        assert_int_equal(v.group.family, AF_UNSPEC);
+        assert_int_equal(vxlan_from_message(nlmsg_hdr(cut), &v), -EBADMSG);
+        assert_int_equal(vxlan_from_message(nlmsg_hdr(other), &v), -EINVAL);
+}
+
+static void test_vlans(void **state) {
+        _cleanup_nl_msg_ struct nl_msg *m = new_vlans(30), *beyond = new_vlans(4095);
+        PortVlans vlans = { 0 }, expected = port_vlans_access(1);
+
+        for (unsigned v = 20; v <= 30; v++)
+                vlan_set_add(&expected.members, v);
+        assert_int_equal(vlans_from_message(nlmsg_hdr(m), 9, &vlans), 0);
+        assert_true(vlan_set_is_empty(&vlans.members));
+        assert_int_equal(vlans_from_message(nlmsg_hdr(m), 8, &vlans), 0);
+        assert_true(port_vlans_equal(&vlans, &expected));
+        assert_int_equal(vlans_from_message(nlmsg_hdr(beyond), 8, &vlans), -EBADMSG);
+}
+
 #define neighbour_one(af, dst_size, mac_size, result, expect_mac)                          \
         do {                                                                               \
                 _cleanup_nl_msg_ struct nl_msg *m = new_neighbour(af, dst_size, mac_size); \
@@ -123,6 +246,9 @@ static void test_neighbour(void **state) {
         neighbour_one(AF_INET6, 32, 6, -EBADMSG, false);
         neighbour_one(AF_INET, 0, 6, -EBADMSG, false);
         neighbour_one(AF_DECnet, 4, 6, -ENOENT, false);
+        neighbour_one(AF_BRIDGE, 4, 6, 0, true); /* of a VXLAN device: to another host */
+        neighbour_one(AF_BRIDGE, 16, 6, 0, true);
+        neighbour_one(AF_BRIDGE, 5, 6, -EBADMSG, false);
 }
 
 #define address_one(af, size, prefix_length, result)                                         \
@@ -176,12 +302,18 @@ static void test_cut(void **state) {
         cut_one(new_link("tun"));
         cut_one(new_neighbour(AF_INET6, 16, 6));
         cut_one(new_address(AF_INET6, 16, 64));
+        cut_one(new_kind("bridge", put_bridge));
+        cut_one(new_kind("vxlan", put_vxlan));
+        cut_one(new_vlans(30));
 }
 
 static void test_damaged(void **state) {
         damage_one(new_link("tun"));
         damage_one(new_neighbour(AF_INET6, 16, 6));
         damage_one(new_address(AF_INET6, 16, 64));
+        damage_one(new_kind("bridge", put_bridge));
+        damage_one(new_kind("vxlan", put_vxlan));
+        damage_one(new_vlans(30));
 }
 
 static void test_too_short_for_its_header(void **state) {
@@ -201,6 +333,9 @@ static void test_states(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_link),
+                cmocka_unit_test(test_kinds),
+                cmocka_unit_test(test_vxlan),
+                cmocka_unit_test(test_vlans),
                 cmocka_unit_test(test_neighbour),
                 cmocka_unit_test(test_address),
                 cmocka_unit_test(test_cut),
