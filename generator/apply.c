@@ -23,6 +23,7 @@ PART_OF(Interface);
 PART_OF(Disk);
 PART_OF(Serial);
 PART_OF(Share);
+PART_OF(Health);
 
 /* Where the keys of the lines that follow go. */
 typedef struct Cursor {
@@ -39,6 +40,7 @@ static const struct {
         [KEYS_DISK] = { offsetof(VM, disks), offsetof(VM, n_disks) },
         [KEYS_SERIAL] = { offsetof(VM, serials), offsetof(VM, n_serials) },
         [KEYS_SHARE] = { offsetof(VM, shares), offsetof(VM, n_shares) },
+        [KEYS_HEALTH] = { offsetof(VM, health), offsetof(VM, n_health) },
 };
 
 static char **part_items(VM *vm, KeySet set) {
@@ -76,6 +78,13 @@ static bool part_is_called(VM *vm, KeySet set, size_t i, const char *label) {
                (set == KEYS_INTERFACE && streq_ptr(vm->interfaces[i].tap, label));
 }
 
+static int refuse_label(Subject *s, const Item *item, Origin origin, const Section *section) {
+        return problem_add(s->model, s->problems, s->n_problems, origin, (bool *) &item->reported,
+                               "[%s %s]: there is only one, write [%s]", section->name, SHOW(item->name),
+                               section->name)
+                               ?: -ENOENT;
+}
+
 /* Which parts the header [Interface LABEL] means: *from..*to, of which the last may have to be made. */
 static int find_parts(Subject *s, const Item *item, Origin origin, size_t *from, size_t *to) {
         const Section *section = section_at(item->section);
@@ -86,6 +95,11 @@ static int find_parts(Subject *s, const Item *item, Origin origin, size_t *from,
 
         *from = n;
         *to = n + 1;
+        if (set == KEYS_HEALTH) { /* there is one: said again, it is continued */
+                *from = 0;
+                *to = 1;
+                return !label || streq(label, "*") ? 0 : refuse_label(s, item, origin, section);
+        }
         if (!label)
                 return 0;
         if (streq(label, "*")) {

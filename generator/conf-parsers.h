@@ -100,6 +100,13 @@ int parse_disk_size(Setting *s, char *value, void *member);
 int parse_boot_index(Setting *s, char *value, void *member);
 int parse_disk_backing(Setting *s, char *value, void *member); /* appends */
 
+/* conf-parsers-health.c */
+int parse_health_probe(Setting *s, char *value, void *member); /* of the Health itself */
+int parse_health_action(Setting *s, char *value, void *member);
+int parse_health_interval(Setting *s, char *value, void *member);
+int parse_health_timeout(Setting *s, char *value, void *member);
+int parse_health_failures(Setting *s, char *value, void *member); /* unsigned */
+
 /* For all of them: why is set and -EINVAL returned, or -ENOMEM. */
 int setting_refuse(Setting *s, const char *format, ...) _printf_(2, 3);
 /* Specifiers, then tabs refused: what comes out is printable. */

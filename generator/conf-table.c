@@ -18,6 +18,7 @@ static const Section sections[] = {
         { "Disk", SECTION_PART, KEYS_DISK, .below = BELOW_VM },
         { "Serial", SECTION_PART, KEYS_SERIAL, .below = BELOW_VM },
         { "Share", SECTION_PART, KEYS_SHARE, .below = BELOW_VM },
+        { "Health", SECTION_PART, KEYS_HEALTH, .below = BELOW_VM },
         { "Unit", SECTION_PASSTHROUGH, KEYS_NONE, .below = BELOW_SERVICE | 1U << KIND_LAB },
         { "Service", SECTION_PASSTHROUGH, KEYS_NONE, .below = BELOW_SERVICE },
         { "Install", SECTION_PASSTHROUGH, KEYS_NONE, .below = BELOW_VM | 1U << KIND_SWITCH | 1U << KIND_LAB },
@@ -44,6 +45,7 @@ static const Section sections[] = {
 #define DISK_ROW(key, member, parse, help)      ROW(KEYS_DISK, Disk, key, member, parse, help)
 #define SERIAL_ROW(key, member, parse, help)    ROW(KEYS_SERIAL, Serial, key, member, parse, help)
 #define SHARE_ROW(key, member, parse, help)     ROW(KEYS_SHARE, Share, key, member, parse, help)
+#define HEALTH_ROW(key, member, parse, help)    ROW(KEYS_HEALTH, Health, key, member, parse, help)
 #define SWITCH_ROW(key, member, parse, help)    ROW(KEYS_SWITCH, Switch, key, member, parse, help)
 
 /* clang-format off */
@@ -131,6 +133,13 @@ static const Key keys[] = { /* those of a set together */
         SHARE_ROW("ReadOnly",     read_only,     parse_switch_flag,  "the guest cannot write to it"),
         SHARE_ROW("SecurityModel", security,     parse_security_model, "9p: mapped-xattr, mapped-file, passthrough, none"),
 
+        WHOLE(KEYS_HEALTH, "Probe",              parse_health_probe,   "what it has to answer: arp, ping, tcp:PORT, agent, heartbeat, or none"),
+        HEALTH_ROW("IntervalSec", interval,      parse_health_interval, "how often it is asked; 30 s by default"),
+        HEALTH_ROW("Failures",    failures,      parse_health_failures, "so often in a row without an answer, and it is ill; 3 by default"),
+        HEALTH_ROW("TimeoutSec",  timeout,       parse_health_timeout, "how long it may take to answer; 1 s by default"),
+        HEALTH_ROW("Action",      action,        parse_health_action,  "what then: recover, restart, reset, powerdown, notify"),
+        HEALTH_ROW("StartSec",    start,         parse_time_span,      "how long it is left alone after a start; 1 min by default"),
+
         WHOLE(KEYS_SWITCH, "Address",            parse_switch_addresses, "addresses of the host on it, with prefix; an empty one resets"),
         WHOLE(KEYS_SWITCH, "DHCP",               parse_dhcp,         "yes, or FIRST-LAST: addresses for the guests"),
         SWITCH_ROW("DHCPLeaseSec", dhcp_lease,   parse_dhcp_lease,   "how long a lease lasts, 1 h by default"),
@@ -157,6 +166,13 @@ static const Interface interface_defaults = { .mac_policy = MAC_DERIVED };
 static const Disk disk_defaults = { .mode = DISK_MODE_UNSET };
 static const Serial serial_defaults = { .type = SERIAL_CONSOLE };
 static const Share share_defaults = { .type = SHARE_9P };
+static const Health health_defaults = {
+        .probe = PROBE_ARP,
+        .failures = 3,
+        .interval = 30 * USEC_PER_SEC,
+        .timeout = USEC_PER_SEC,
+        .start = 60 * USEC_PER_SEC,
+};
 static const Switch switch_defaults = { .dhcp_lease = 3600 * USEC_PER_SEC };
 static const Lab lab_defaults = { .autostart = false };
 static const Reaper reaper_defaults = { .hold_off = 10 * USEC_PER_SEC };
@@ -171,6 +187,7 @@ static const struct {
         [KEYS_DISK] = { &disk_defaults, sizeof(Disk), "Disk" },
         [KEYS_SERIAL] = { &serial_defaults, sizeof(Serial), "Serial" },
         [KEYS_SHARE] = { &share_defaults, sizeof(Share), "Share" },
+        [KEYS_HEALTH] = { &health_defaults, sizeof(Health), "Health" },
         [KEYS_SWITCH] = { &switch_defaults, sizeof(Switch), "Switch" },
         [KEYS_LAB] = { &lab_defaults, sizeof(Lab), "Lab" },
         [KEYS_REAPER] = { &reaper_defaults, sizeof(Reaper), "Reaper" },

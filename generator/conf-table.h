@@ -31,6 +31,7 @@ typedef enum KeySet {
         KEYS_DISK,
         KEYS_SERIAL,
         KEYS_SHARE,
+        KEYS_HEALTH,
         KEYS_SWITCH,
         KEYS_LAB,
         KEYS_REAPER,

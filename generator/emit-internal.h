@@ -12,6 +12,8 @@ int emit_tap(const VM *vm, const Interface *i, UnitWriter *w);
 int emit_switch(const Switch *s, UnitWriter *w);
 int emit_dhcp(const Switch *s, const Members *of_switches, UnitWriter *w);
 int emit_lab(const Lab *lab, const Members *of_labs, UnitWriter *w);
+bool has_health(const VM *vm);
+int emit_health(const Model *m, UnitWriter *w); /* one service and timer for all VMs, if any has [Health] */
 int emit_reaper(const Reaper *reaper, UnitWriter *w);
 
 /* ExecStart= of a VM: QEMU with all its arguments. */

@@ -182,6 +182,7 @@ int emit_all(const Model *m, UnitWriter *w) {
         for (size_t i = 0; i < m->n_labs; i++)
                 emit_group(&e, m->labs[i]);
         check(&e, emit_reaper(&m->reaper, w));
+        check(&e, emit_health(m, w));
         members_done(&e.of_labs);
         members_done(&e.of_switches);
         return e.error;

@@ -221,6 +221,20 @@ static json_t *hardware(Builder *b, const Hardware *h) {
         return j;
 }
 
+static json_t *health(Builder *b, const Health *h) {
+        json_t *j = json_object();
+
+        put(b, j, "origin", origin(b, h->origin));
+        put(b, j, "probe", text(health_probe_to_string(h->probe)));
+        put(b, j, "port", h->port > 0 ? number(h->port) : json_null());
+        put(b, j, "intervalUSec", span(h->interval));
+        put(b, j, "failures", number(h->failures));
+        put(b, j, "timeoutUSec", span(h->timeout));
+        put(b, j, "action", text(health_action_to_string(h->action)));
+        put(b, j, "startUSec", span(h->start));
+        return j;
+}
+
 static void put_parts(Builder *b, json_t *j, const VM *vm) {
         json_t *interfaces = json_array(), *disks = json_array(), *serials = json_array(),
                *shares = json_array();
@@ -237,6 +251,7 @@ static void put_parts(Builder *b, json_t *j, const VM *vm) {
         put(b, j, "disks", disks);
         put(b, j, "serials", serials);
         put(b, j, "shares", shares);
+        put(b, j, "health", vm->n_health > 0 ? health(b, vm->health) : json_null());
 }
 
 static void put_firmware(Builder *b, json_t *j, const VM *vm) {

@@ -77,6 +77,25 @@ static const char *const share_type_table[_SHARE_TYPE_MAX] = {
 };
 DEFINE_STRING_TABLE(share_type, ShareType)
 
+static const char *const health_probe_table[_HEALTH_PROBE_MAX] = {
+        [PROBE_ARP] = "arp",
+        [PROBE_PING] = "ping",
+        [PROBE_TCP] = "tcp",
+        [PROBE_AGENT] = "agent",
+        [PROBE_HEARTBEAT] = "heartbeat",
+        [PROBE_NONE] = "none",
+};
+DEFINE_STRING_TABLE(health_probe, HealthProbe)
+
+static const char *const health_action_table[_HEALTH_ACTION_MAX] = {
+        [HEALTH_RECOVER] = "recover",
+        [HEALTH_RESTART] = "restart",
+        [HEALTH_RESET] = "reset",
+        [HEALTH_POWERDOWN] = "powerdown",
+        [HEALTH_NOTIFY] = "notify",
+};
+DEFINE_STRING_TABLE(health_action, HealthAction)
+
 static const char *const security_model_table[_SECURITY_MODEL_MAX] = {
         /* as QEMU calls them */
         [SECURITY_MAPPED_XATTR] = "mapped-xattr",

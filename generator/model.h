@@ -121,6 +121,23 @@ typedef enum SecurityModel {
         SECURITY_NONE,
         _SECURITY_MODEL_MAX
 } SecurityModel;
+typedef enum HealthProbe {
+        PROBE_ARP,
+        PROBE_PING,
+        PROBE_TCP,
+        PROBE_AGENT,
+        PROBE_HEARTBEAT,
+        PROBE_NONE, /* what a [System] says does not count */
+        _HEALTH_PROBE_MAX
+} HealthProbe;
+typedef enum HealthAction {
+        HEALTH_RECOVER,
+        HEALTH_RESTART,
+        HEALTH_RESET,
+        HEALTH_POWERDOWN,
+        HEALTH_NOTIFY,
+        _HEALTH_ACTION_MAX
+} HealthAction;
 typedef enum MACPolicy { MAC_DERIVED, MAC_FIXED, MAC_RANDOM, _MAC_POLICY_MAX } MACPolicy;
 
 const char *accelerator_to_string(Accelerator v);
@@ -143,6 +160,10 @@ const char *share_type_to_string(ShareType v);
 int share_type_from_string(const char *s);
 const char *security_model_to_string(SecurityModel v);
 int security_model_from_string(const char *s);
+const char *health_probe_to_string(HealthProbe v);
+int health_probe_from_string(const char *s);
+const char *health_action_to_string(HealthAction v);
+int health_action_from_string(const char *s);
 const char *disk_format_to_string(DiskFormat v);
 int disk_format_from_string(const char *s);
 const char *disk_media_to_string(DiskMedia v);
@@ -230,6 +251,19 @@ typedef struct Share {
         bool read_only;
         SecurityModel security; /* of 9p */
 } Share;
+
+/* [Health]: how qnet-health finds out whether the guest still works, and what is to be done if not. */
+typedef struct Health {
+        Origin origin;
+        Said said;
+        unsigned index; /* 0: there is one at most */
+        char *label;    /* NULL */
+        HealthProbe probe;
+        unsigned port; /* with PROBE_TCP */
+        HealthAction action;
+        unsigned failures; /* in a row, until it is said to be ill */
+        usec_t interval, timeout, start;
+} Health;
 
 /* Where QEMU listens: a socket in the VM's run-time directory, unless there is an address. */
 typedef struct Endpoint {
@@ -344,6 +378,8 @@ struct VM {
         size_t n_serials;
         Share *shares;
         size_t n_shares;
+        Health *health; /* NULL when n_health is 0; else one */
+        size_t n_health;
         PassthroughList passthrough;
 };
 

@@ -119,6 +119,8 @@ static int validate_vm(Model *m, VM *vm) {
                 vm->interfaces[i].index = (unsigned) i;
                 r = validate_interface(m, vm, vm->interfaces + i);
         }
+        if (r >= 0)
+                r = validate_health(m, vm);
         if (r >= 0 && vm->machine)
                 r = validate_hardware(m, vm);
         return r < 0 ? r : validate_command(m, vm);

@@ -8,6 +8,7 @@
  *     validate-hardware.c the machine itself
  *     validate-disk.c     disks: what goes with what, and how many there can be
  *     validate-firmware.c firmware, TPM
+ *     validate-health.c   what can be asked of the guest at all
  *     validate-network.c  switches: subnets, DHCP ranges; addresses of guests
  *     validate-subnets.c  subnets of two switches that overlap
  *     validate-listen.c   TCP ports that two would listen at
@@ -51,6 +52,7 @@ int validate_switch(Model *m, Switch *w);
 int validate_addresses(Model *m, VM *vm, const Interface *i); /* i is on a switch of ours */
 int validate_serials(Model *m, VM *vm);
 int validate_shares(Model *m, VM *vm);
+int validate_health(Model *m, VM *vm);
 int validate_hardware(Model *m, VM *vm); /* after all other parts of the VM */
 int validate_firmware(Model *m, VM *vm);
 int validate_macs(Model *m, const Host *host);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* [Health]: whether the guest has what it is to be asked through. */
+
+#include "conf-table.h"
+#include "problem.h"
+#include "rare.h"
+#include "validate.h"
+
+#define health_problem(m, vm, h, key, ...) \
+        vm_problem((m), (vm), said_at(&(h)->said, (h)->origin, KEYS_HEALTH, (key)), __VA_ARGS__)
+
+static bool goes_over_network(HealthProbe probe) {
+        return probe == PROBE_ARP || probe == PROBE_PING || probe == PROBE_TCP;
+}
+
+int validate_health(Model *m, VM *vm) {
+        const Health *h = vm->health;
+        const char *probe;
+
+        if (vm->n_health == 0 || h->probe == PROBE_NONE)
+                return 0;
+        probe = health_probe_to_string(h->probe);
+        if (goes_over_network(h->probe) && vm->n_interfaces == 0)
+                return health_problem(m, vm, h, "Probe", "Probe=%s needs an interface", probe);
+        if (h->timeout > h->interval)
+                return health_problem(m, vm, h, "TimeoutSec", "TimeoutSec= is longer than IntervalSec=");
+        return 0;
+}
