@@ -8,6 +8,7 @@
 #include "log.h"
 #include "tell.h"
 
+#define TOLD_MAX  20U /* of what comes with every probe of a host that lacks something */
 #define LINE_SIZE (NAME_LENGTH_MAX + sizeof(" powerdown\n"))
 
 static void say(int level, const char *message_id, const Check *c, const char *text) {
@@ -87,9 +88,12 @@ void tell_healthy(const Check *c, usec_t ill) {
         say(LOG_NOTICE, MESSAGE_VM_HEALTHY_STR, c, text);
 }
 
-void tell_unable(const Check *c, int error) {
+void tell_unable(const Check *c) {
+        static unsigned told;
         char text[512];
 
+        if (told++ >= TOLD_MAX)
+                return;
         snprintf(text, sizeof(text), "Cannot probe VM %s: %s", c->target->name, c->why);
         say(LOG_WARNING, MESSAGE_VM_NOT_PROBED_STR, c, text);
 }

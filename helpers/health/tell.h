@@ -15,4 +15,4 @@ bool tell_is_active(Check *c);
 /* Negative if the reaper could not be told; the journal knows that then. */
 int tell_unhealthy(const Check *c);
 void tell_healthy(const Check *c, usec_t ill);
-void tell_unable(const Check *c, int error);
+void tell_unable(const Check *c); /* only of the first 20 */

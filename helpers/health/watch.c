@@ -201,8 +201,7 @@ static void unable(Check *c, int error) {
         if (!*c->why)
                 snprintf(c->why, sizeof(c->why), "%s", strerror(-error));
         if (!c->watch->once)
-                tell_unable(c, error);
-        c->watch->failed = true;
+                tell_unable(c);
         to_idle(c);
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""messages.py HEADER PAGE - qnet-reaper(8) lists the MESSAGE_IDs that the reaper's header defines, and no others"""
+"""messages.py HEADER PAGE - the manual page lists the MESSAGE_IDs that the header defines, and no others"""
 
 import re
 import sys
