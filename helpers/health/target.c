@@ -4,6 +4,7 @@
 #include "string-table.h"
 #include "target.h"
 
+#define TOLD_MAX   20
 #define SEPARATORS " \t\n"
 
 static const char *const probe_table[_PROBE_MAX] = {
@@ -113,6 +114,14 @@ int target_parse(char *line, Target *ret, const char **ret_word) {
         return 0;
 }
 
+static void complain(unsigned number, const char *word) {
+        static unsigned told;
+
+        if (told++ < TOLD_MAX)
+                log_error("Line %u of the table is not understood, ignoring%s%.100s", number, word ? ": " : "",
+                                word ?: "");
+}
+
 static int add_line(char *line, unsigned number, Target **targets, size_t *n, size_t *allocated, bool *bad) {
         const char *word = NULL;
 
@@ -130,8 +139,7 @@ static int add_line(char *line, unsigned number, Target **targets, size_t *n, si
         if (*n < TARGETS_MAX && target_parse(line, *targets + *n, &word) >= 0)
                 ++*n;
         else {
-                log_error("Line %u of the table is not understood, ignoring%s%s", number, word ? ": " : "",
-                                word ?: "");
+                complain(number, word);
                 *bad = true;
         }
         return 0;

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""qnet-health: a guest that hangs is found without anybody's report, and brought back alone; what is only to be told is
+only told."""
+import signal as signals
+
+from qnettest import *
+
+SECONDS = 150
+guests = {}
+ILL, WELL = "6417ba5e31c8413dbbc991016d873409", "47141f0f83d04d2691d711abc3014c39"
+CONFIG = TINY + """
+[Switch s1]
+Address=10.9.0.1/24
+DHCP=yes
+
+[VM host1]
+System=tiny
+Switch=s1
+[Health]
+IntervalSec=5
+Failures=2
+TimeoutSec=3
+StartSec=20
+
+[VM host2]
+System=tiny
+Switch=s1
+[Health]
+Probe=ping
+IntervalSec=5
+Failures=2
+TimeoutSec=3
+StartSec=20
+
+[VM web]
+System=tiny
+Switch=s1
+[Health]
+Probe=tcp:80
+IntervalSec=5
+Failures=2
+TimeoutSec=3
+StartSec=20
+Action=notify
+
+[VM stopped]
+System=tiny
+Switch=s1
+[Health]
+IntervalSec=5
+Failures=1
+StartSec=0
+"""
+
+
+def told(message_id, name):
+    return [e for e in journal(f"MESSAGE_ID={message_id}") if e.get("QNET_VM") == name]
+
+
+def status(*names):
+    return {r["vm"]: r for r in json.loads(sh(f"{HELPERS}/qnet-health status --json {' '.join(names)}", check=False))}
+
+
+def test_boot():
+    configure(lab=CONFIG)
+    start(vm("host1"), vm("host2"), vm("web"))
+    for name in ("host1", "host2", "web"):
+        guests[name] = leased(name, "s1")
+        guests[name].wait()
+    assert show("qnet-health.timer", "ActiveState") == "active"
+    guests["web"].sh("nc -ll -p 80 -e /bin/true >/dev/null 2>&1 </dev/null & echo $! >/pid; echo")
+    time.sleep(21)
+
+
+def test_status():
+    found = status()
+    assert {n: r["state"] for n, r in found.items()} == {"host1": "well", "host2": "well", "web": "well", "stopped": "unknown"}, found
+    assert found["host1"]["address"] == guests["host1"].ip and found["host1"]["answerUSec"] > 0
+    assert re.search(r"^host2 +ping +" + re.escape(guests["host2"].ip) + r" +well +[0-9.]+ ms$",
+                     sh(f"{HELPERS}/qnet-health status host2"), re.M)
+    assert not succeeds(f"{HELPERS}/qnet-health status"), "one does not run"
+    assert not succeeds(f"{HELPERS}/qnet-health status nobody")
+
+
+def test_all_well():
+    """Some ticks without a word"""
+    before = show("qnet-health.service", "InvocationID")
+    wait_for("three runs", lambda: len({e["_SYSTEMD_INVOCATION_ID"] for e in journal("UNIT=qnet-health.service")
+                                        if "_SYSTEMD_INVOCATION_ID" in e}) >= 0 and
+             show("qnet-health.service", "InvocationID") != before)
+    time.sleep(12)
+    assert show("qnet-health.service", "Result") == "success"
+    for name in ("host1", "host2", "web", "stopped"):
+        assert told(ILL, name) == [], name
+    assert restarts() == []
+
+
+def found_and_restarted(name, within):
+    others = {n: invocation(n) for n in guests if n != name}
+    old, at = invocation(name), time.monotonic()
+    pid = qemu_pid(name)
+    os.kill(pid, signals.SIGSTOP)
+    wait_for(f"{name} to be found", lambda: told(ILL, name))
+    assert time.monotonic() - at < within, f"it took {time.monotonic() - at:.1f} s"
+    wait_for(f"a new {name}", lambda: invocation(name) not in ("", old) and show(vm(name), "ActiveState") == "active")
+    guests[name].wait()
+    wait_for(f"{name} to be well again", lambda: told(WELL, name))
+    assert len(told(ILL, name)) == 1 and len(restarts(name)) == 1, "more than once"
+    assert {n: invocation(n) for n in others} == others, "another was restarted too"
+    entry = told(ILL, name)[0]
+    assert entry["UNIT"] == vm(name) and entry["QNET_ACTION"] == "recover", entry
+
+
+def test_frozen_guest_is_found_by_arp():
+    # within an interval it is due, Failures x Interval, an answer's time, and as much as a busy machine takes
+    found_and_restarted("host1", 2 * 5 + 5 + 3 + 5)
+
+
+def test_frozen_guest_is_found_by_ping():
+    found_and_restarted("host2", 2 * 5 + 5 + 3 + 5)
+
+
+def test_closed_port_is_only_told():
+    old = invocation("web")
+    guests["web"].sh("kill $(cat /pid); echo")
+    entry = wait_for("the message", lambda: told(ILL, "web"))[0]
+    assert "Connection refused" in entry["MESSAGE"] and entry["QNET_ACTION"] == "notify", entry
+    guests["web"].sh("nc -ll -p 80 -e /bin/true >/dev/null 2>&1 </dev/null & echo")
+    wait_for("the good news", lambda: told(WELL, "web"))
+    assert invocation("web") == old and restarts("web") == []
+
+
+def test_who_is_stopped_is_not_ill():
+    stop(vm("web"))
+    time.sleep(12)
+    assert len(told(ILL, "web")) == 1 and told(ILL, "stopped") == []
+    stop(vm("host1"), vm("host2"))
+    wait_for("the timer to stop, as nobody needs it", lambda: show("qnet-health.timer", "ActiveState") == "inactive")
+
+
+def test_catalog():
+    text = sh(f"journalctl -b --no-pager -x MESSAGE_ID={ILL}")
+    assert "Virtual machine host1 does not answer" in text and "qnet-health status host1" in text
+
+
+main()
