@@ -220,6 +220,13 @@ bool ip_equal(const IPAddress *a, const IPAddress *b) {
         return a->family == b->family && memcmp(a->bytes, b->bytes, ip_size(a->family)) == 0;
 }
 
+bool ip_is_loopback(const IPAddress *ip) {
+        static const unsigned char v6[16] = { [15] = 1 };
+
+        return ip->family == AF_INET ? ip->bytes[0] == 127
+                                     : ip->family == AF_INET6 && memcmp(ip->bytes, v6, sizeof(v6)) == 0;
+}
+
 int parse_ip(const char *s, IPAddress *ret) {
         IPAddress ip = { .family = strchr(s, ':') ? AF_INET6 : AF_INET };
 

@@ -39,6 +39,7 @@ static inline size_t ip_size(int family) {
         return family == AF_INET ? 4 : 16;
 }
 bool ip_equal(const IPAddress *a, const IPAddress *b); /* family and bytes; prefix does not count */
+bool ip_is_loopback(const IPAddress *ip); /* 127.0.0.0/8, ::1 */
 /* "10.9.0.1", "fd00::1"; no prefix, no scope, no leading zeros or short forms of inet_aton(3). */
 int parse_ip(const char *s, IPAddress *ret);
 /* "10.9.0.1/24": the prefix must be there, 1..32 or 1..128. */

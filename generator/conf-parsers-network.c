@@ -127,8 +127,7 @@ int parse_mac_address(Setting *s, char *value, void *member) {
         return 0;
 }
 
-/* "4000", "127.0.0.1:4000", "[::1]:4000": what a socket of the host listens at */
-static bool parse_endpoint(char *text, IPAddress *ip, unsigned *port) {
+bool split_endpoint(char *text, IPAddress *ip, unsigned *port) {
         char *colon = strrchr(text, ':'), *host = text;
 
         if (!colon)
@@ -162,7 +161,7 @@ int parse_listen_address(Setting *s, char *value, void *member) {
         copy = arena_strdup(s->arena, text); /* the value is read again, for the next VM of a [System] */
         if (!copy)
                 return -ENOMEM;
-        if (!parse_endpoint(copy, &ip, &port))
+        if (!split_endpoint(copy, &ip, &port))
                 return setting_refuse(s, "is not a port, IP:PORT or [IPv6]:PORT, such as 127.0.0.1:4000");
         if (port < 1024)
                 return setting_refuse(s, "is a port below 1024, which only root may listen at");
@@ -179,8 +178,7 @@ static bool is_station(const IPAddress *ip) {
         return ip->family == AF_INET6 ? ip->bytes[0] != 0xff : ip->bytes[0] != 0 && ip->bytes[0] < 224;
 }
 
-/* Addresses with white space between, added to a list. */
-static int parse_addresses(Setting *s, char *value, int (*parse)(const char *, IPAddress *), const char *what,
+int setting_addresses(Setting *s, char *value, int (*parse)(const char *, IPAddress *), const char *what,
                 IPAddress **addresses, size_t *n) {
         char *text, *copy, *save = NULL;
         size_t n_before = *n;
@@ -216,7 +214,7 @@ static int parse_addresses(Setting *s, char *value, int (*parse)(const char *, I
 int parse_guest_addresses(Setting *s, char *value, void *member) {
         Interface *i = member;
 
-        return parse_addresses(s, value, parse_ip,
+        return setting_addresses(s, value, parse_ip,
                         "an IP address, such as 10.9.0.5 or fd00::5, without a prefix", &i->addresses,
                         &i->n_addresses);
 }
@@ -224,7 +222,7 @@ int parse_guest_addresses(Setting *s, char *value, void *member) {
 int parse_switch_addresses(Setting *s, char *value, void *member) {
         Switch *w = member;
 
-        return parse_addresses(s, value, parse_ip_prefix, "an IP address with a prefix, such as 10.9.0.1/24",
+        return setting_addresses(s, value, parse_ip_prefix, "an IP address with a prefix, such as 10.9.0.1/24",
                         &w->addresses, &w->n_addresses);
 }
 

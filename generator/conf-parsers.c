@@ -131,7 +131,7 @@ int parse_switch_flag(Setting *s, char *value, void *member) {
         return parse_boolean(value, member) < 0 ? setting_refuse(s, "is neither yes nor no") : 0;
 }
 
-static int parse_number(Setting *s, char *value, unsigned min, unsigned max, unsigned *ret) {
+int setting_number(Setting *s, char *value, unsigned min, unsigned max, unsigned *ret) {
         char *text;
         int r;
 
@@ -144,10 +144,10 @@ static int parse_number(Setting *s, char *value, unsigned min, unsigned max, uns
 }
 
 int parse_mtu(Setting *s, char *value, void *member) {
-        return parse_number(s, value, 68, 65535, member);
+        return setting_number(s, value, 68, 65535, member);
 }
 
-static int parse_bytes(Setting *s, char *value, uint64_t min, const char *min_text, uint64_t *ret) {
+int setting_bytes(Setting *s, char *value, uint64_t min, const char *min_text, uint64_t *ret) {
         uint64_t v;
         char *text;
         int r;
@@ -169,7 +169,7 @@ static int parse_bytes(Setting *s, char *value, uint64_t min, const char *min_te
 }
 
 int parse_memory(Setting *s, char *value, void *member) {
-        return parse_bytes(s, value, 4096, "4K; a size without a suffix is in bytes", member);
+        return setting_bytes(s, value, 4096, "4K; a size without a suffix is in bytes", member);
 }
 
 int parse_time_span(Setting *s, char *value, void *member) {
@@ -204,6 +204,8 @@ static int parse_enum(Setting *s, const char *value, int (*from_string)(const ch
 DEFINE_PARSE_ENUM(accelerator, Accelerator, "auto, kvm, tcg")
 DEFINE_PARSE_ENUM(ready, Ready, "running, address")
 DEFINE_PARSE_ENUM(serial_type, SerialType, "console, journal, file, pty, tty, tcp, telnet, unix, pipe")
+DEFINE_PARSE_ENUM(interface_type, InterfaceType, "tap, user, macvtap, vde, multicast, stream, dgram, none")
+DEFINE_PARSE_ENUM(macvtap_mode, MacvtapMode, "bridge, private, vepa, passthru")
 DEFINE_PARSE_ENUM(share_type, ShareType, "9p, virtiofs")
 DEFINE_PARSE_ENUM(security_model, SecurityModel, "mapped-xattr, mapped-file, passthrough, none")
 
@@ -230,7 +232,7 @@ int parse_instances(Setting *s, char *value, void *member) {
                 vm->instances = 0;
                 return 0;
         }
-        r = parse_number(s, value, 0, 1024, &vm->instances);
+        r = setting_number(s, value, 0, 1024, &vm->instances);
         if (r >= 0)
                 vm->has_instances = true;
         return r;

@@ -90,6 +90,24 @@ int parse_switch_addresses(Setting *s, char *value, void *member);
 int parse_dhcp(Setting *s, char *value, void *member);
 int parse_dhcp_lease(Setting *s, char *value, void *member); /* usec_t */
 
+/* conf-parsers-interface.c; member is the Wire, or one member of that */
+int parse_interface_type(Setting *s, char *value, void *member);
+int parse_macvtap_mode(Setting *s, char *value, void *member);
+int parse_link_end(Setting *s, char *value, void *member); /* LinkEnd */
+int parse_vlan(Setting *s, char *value, void *member);     /* unsigned */
+int parse_trunk_vlans(Setting *s, char *value, void *member); /* VlanSet: adds */
+int parse_queues(Setting *s, char *value, void *member);
+int parse_vhost(Setting *s, char *value, void *member);
+int parse_link_state(Setting *s, char *value, void *member); /* bool: down */
+int parse_forwards(Setting *s, char *value, void *member);   /* appends */
+int parse_host_addresses(Setting *s, char *value, void *member); /* appends */
+int parse_capture(Setting *s, char *value, void *member);
+int parse_capture_size(Setting *s, char *value, void *member);
+int parse_capture_files(Setting *s, char *value, void *member);
+int parse_rates(Setting *s, char *value, void *member);    /* of both directions: uint64_t[] */
+int parse_delays(Setting *s, char *value, void *member);   /* usec_t[] */
+int parse_percents(Setting *s, char *value, void *member); /* unsigned[] */
+
 /* conf-parsers-disk.c; format, size, boot index and backing are of the Disk itself */
 int parse_disk_mode(Setting *s, char *value, void *member);
 int parse_disk_media(Setting *s, char *value, void *member);
@@ -109,6 +127,14 @@ int parse_health_failures(Setting *s, char *value, void *member); /* unsigned */
 
 /* For all of them: why is set and -EINVAL returned, or -ENOMEM. */
 int setting_refuse(Setting *s, const char *format, ...) _printf_(2, 3);
+/* A number, and a size of bytes; min_text: as a message calls the least. */
+int setting_number(Setting *s, char *value, unsigned min, unsigned max, unsigned *ret);
+int setting_bytes(Setting *s, char *value, uint64_t min, const char *min_text, uint64_t *ret);
+/* Addresses with white space between, added to a list; what: as a message calls one. */
+int setting_addresses(Setting *s, char *value, int (*parse)(const char *, IPAddress *), const char *what,
+                IPAddress **addresses, size_t *n);
+/* "4000", "127.0.0.1:4000", "[::1]:4000": where a socket of the host is. Writes into text. */
+bool split_endpoint(char *text, IPAddress *ip, unsigned *port);
 /* Specifiers, then tabs refused: what comes out is printable. */
 int setting_expand(Setting *s, char *value, char **ret);
 /* [VM] Switch=, Image=: the part of the VM that they are short for; NULL when there is none. */

@@ -42,6 +42,9 @@ static const Section sections[] = {
         RARE_ROW(KEYS_VM, rare_firmware, Firmware, key, member, parse, help)
 #define FIRMWARE(key, parse, help)              RARE_WHOLE(KEYS_VM, rare_firmware, key, parse, help)
 #define INTERFACE_ROW(key, member, parse, help) ROW(KEYS_INTERFACE, Interface, key, member, parse, help)
+#define WIRE_ROW(key, member, parse, help) \
+        RARE_ROW(KEYS_INTERFACE, rare_wire, Wire, key, member, parse, help)
+#define WIRE(key, parse, help)                  RARE_WHOLE(KEYS_INTERFACE, rare_wire, key, parse, help)
 #define DISK_ROW(key, member, parse, help)      ROW(KEYS_DISK, Disk, key, member, parse, help)
 #define SERIAL_ROW(key, member, parse, help)    ROW(KEYS_SERIAL, Serial, key, member, parse, help)
 #define SHARE_ROW(key, member, parse, help)     ROW(KEYS_SHARE, Share, key, member, parse, help)
@@ -101,6 +104,7 @@ static const Key keys[] = { /* those of a set together */
         VM_ROW("ReadyTimeoutSec", ready_timeout, parse_time_span,    "how long that may take"),
         VM_ROW("StopTimeoutSec",  stop_timeout,  parse_time_span,    "how long a power-down may take before signals"),
 
+        INTERFACE_ROW("Type",     type,          parse_interface_type,  "tap, user, macvtap, vde, multicast, stream, dgram, none"),
         WHOLE(KEYS_INTERFACE, "Switch",          parse_network_switch,  "the [Switch] it is plugged into"),
         WHOLE(KEYS_INTERFACE, "Bridge",          parse_network_bridge,  "or a bridge that somebody else makes"),
         INTERFACE_ROW("Tap",      tap,           parse_interface_name,  "name of the tap on the host; tap-NAME by default"),
@@ -109,6 +113,32 @@ static const Key keys[] = { /* those of a set together */
         WHOLE(KEYS_INTERFACE, "Address",         parse_guest_addresses, "fixed IP addresses of the guest; an empty one resets"),
         INTERFACE_ROW("Isolated", isolated,      parse_switch_flag,     "no frames to and from other isolated interfaces"),
         INTERFACE_ROW("MTU",      mtu,           parse_mtu,             "largest packet; the bridge's by default"),
+
+        WIRE_ROW("Device",        device,        parse_interface_name,  "macvtap: the interface of the host that it is on"),
+        WIRE_ROW("Mode",          mode,          parse_macvtap_mode,    "macvtap: bridge, private, vepa, passthru"),
+        WIRE_ROW("Socket",        socket,        parse_path,            "vde: directory of a switch that somebody else runs"),
+        WIRE_ROW("Local",         local,         parse_link_end,        "stream, dgram: IP:PORT of this end; multicast: IP"),
+        WIRE_ROW("Remote",        remote,        parse_link_end,        "stream, dgram: IP:PORT of the other end; multicast: GROUP:PORT"),
+        WIRE_ROW("VLAN",          vlan,          parse_vlan,            "the VLAN it is in, 1 to 4094; the guest sees no tags"),
+        WIRE_ROW("TrunkVLANs",    trunk_vlans,   parse_trunk_vlans,     "VLANs that the guest has by their tags: 10 20-30; an empty one resets"),
+        WIRE_ROW("NativeVLAN",    native_vlan,   parse_vlan,            "with TrunkVLANs=: the VLAN of frames without a tag"),
+        WIRE_ROW("PortSecurity",  port_security, parse_switch_flag,     "nothing leaves the port but from the guest's own addresses"),
+        WIRE_ROW("Queues",        queues,        parse_queues,          "pairs of queues of a virtio card, 1 by default"),
+        WIRE_ROW("VHost",         vhost,         parse_vhost,           "yes, no, auto: packets by the kernel's vhost-net"),
+        WIRE_ROW("Link",          link_down,     parse_link_state,      "up, or down: the guest sees no carrier"),
+        WIRE("Forward",                          parse_forwards,        "tcp|udp:[IP:]PORT:[IP:]PORT, of the host to the guest; an empty one resets"),
+        WIRE("HostAddress",                      parse_host_addresses,  "no bridge: addresses of the host on the tap, with prefix; an empty one resets"),
+        WIRE_ROW("NAT",           nat,           parse_switch_flag,     "with HostAddress=: the guest reaches out by the host's addresses"),
+        WIRE("Capture",                          parse_capture,         "yes, or a directory: what passes, as pcapng files"),
+        WIRE_ROW("CaptureSize",   capture_size,  parse_capture_size,    "size of each, 16M by default"),
+        WIRE_ROW("CaptureFiles",  capture_files, parse_capture_files,   "how many are kept, 4 by default"),
+        WIRE_ROW("Rate",          shape.rate,    parse_rates,           "bit/s, 10M, or TO/FROM the guest: 10M/1M"),
+        WIRE_ROW("Delay",         shape.delay,   parse_delays,          "of each frame: 20ms, or TO/FROM"),
+        WIRE_ROW("Jitter",        shape.jitter,  parse_delays,          "by which the delay differs: 5ms, or TO/FROM"),
+        WIRE_ROW("Loss",          shape.loss,    parse_percents,        "of frames: 0.5%, or TO/FROM"),
+        WIRE_ROW("Duplicate",     shape.duplicate, parse_percents,      "frames that come twice: 1%, or TO/FROM"),
+        WIRE_ROW("Corrupt",       shape.corrupt, parse_percents,        "frames with a wrong bit: 1%, or TO/FROM"),
+        WIRE_ROW("Reorder",       shape.reorder, parse_percents,        "frames that overtake others: 1%, or TO/FROM"),
 
         DISK_ROW("Image",         image,         parse_path,         "image file or block device; without: a blank disk, or an empty drive"),
         DISK_ROW("Mode",          mode,          parse_disk_mode,    "where writes go: overlay, persistent, ephemeral, readonly"),
@@ -162,7 +192,7 @@ static const VM vm_defaults = {
         .firmware = &firmware_defaults,
         .hardware = &hardware_defaults,
 };
-static const Interface interface_defaults = { .mac_policy = MAC_DERIVED };
+static const Interface interface_defaults = { .mac_policy = MAC_DERIVED, .wire = &wire_defaults };
 static const Disk disk_defaults = { .mode = DISK_MODE_UNSET };
 static const Serial serial_defaults = { .type = SERIAL_CONSOLE };
 static const Share share_defaults = { .type = SHARE_9P };

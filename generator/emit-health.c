@@ -42,12 +42,11 @@ static unsigned choose_tick(const Model *m) {
         return 1;
 }
 
-static void emit_network_words(const VM *vm, char *line, size_t size) {
-        const Interface *i = vm->interfaces;
+static void emit_network_words(const Interface *i, char *line, size_t size) {
         char mac[MAC_STRING_SIZE], ip[IP_STRING_SIZE];
         size_t n = strlen(line);
 
-        n += (size_t) snprintf(line + n, size - n, " dev=%s tap=%s", interface_bridge(i), i->tap);
+        n += (size_t) snprintf(line + n, size - n, " dev=%s tap=%s", interface_device(i), i->tap);
         if (i->mac_policy != MAC_RANDOM)
                 n += (size_t) snprintf(line + n, size - n, " mac=%s", format_mac(&i->mac, mac));
         if (i->n_addresses > 0)
@@ -67,8 +66,8 @@ static void emit_line(const VM *vm, UnitWriter *w) {
                         health_probe_to_string(h->probe), port, format_span(h->interval, interval), h->failures,
                         format_span(h->timeout, timeout), health_action_to_string(h->action),
                         format_span(h->start, start));
-        if (vm->n_interfaces > 0)
-                emit_network_words(vm, line, sizeof(line));
+        if (vm_first_tap(vm))
+                emit_network_words(vm_first_tap(vm), line, sizeof(line));
         unit_text(w, "StandardInputText", line);
 }
 

@@ -9,6 +9,9 @@
 
 int emit_vm(const VM *vm, UnitWriter *w);
 int emit_tap(const VM *vm, const Interface *i, UnitWriter *w);
+int emit_capture(const VM *vm, const Interface *i, UnitWriter *w);
+int emit_tap_nat(const VM *vm, const Interface *i, UnitWriter *w);
+void emit_forwards(const Interface *i, UnitWriter *w); /* arguments of qnet-nat */
 int emit_switch(const Switch *s, UnitWriter *w);
 int emit_dhcp(const Switch *s, const Members *of_switches, UnitWriter *w);
 int emit_lab(const Lab *lab, const Members *of_labs, UnitWriter *w);
@@ -18,6 +21,10 @@ int emit_reaper(const Reaper *reaper, UnitWriter *w);
 
 /* ExecStart= of a VM: QEMU with all its arguments. */
 void emit_qemu(const VM *vm, UnitWriter *w);
+
+/* Network cards (emit-nic.c): what the VM's [Service] needs for them, and QEMU's options. */
+void emit_nic_settings(const VM *vm, UnitWriter *w);
+void emit_nics(const VM *vm, UnitWriter *w);
 
 /* [Serial] and [Share]: what they add to a VM's [Unit], [Service], the commands around QEMU, and its arguments. */
 void emit_serial_settings(const VM *vm, UnitWriter *w);
@@ -63,11 +70,15 @@ int emit_install(UnitWriter *w, const PassthroughList *list, const char *unit, c
                 const char *suffix);
 
 /* Shared by all of them (emit.c). */
+void emit_oneshot(UnitWriter *w); /* [Service] of what stays as it is until it is stopped */
+/* BindsTo= and After= the interface: without it the unit has no use, and ends. */
+void emit_device(const char *ifname, UnitWriter *w);
 void emit_origin(const Origin *origin, UnitWriter *w); /* Documentation=, SourcePath= */
 void emit_part_of(const Lab *lab, UnitWriter *w);      /* PartOf= its target; lab may be NULL */
 void emit_passthrough(const PassthroughList *list, UnitWriter *w);
 void emit_exec_fail(UnitWriter *w); /* [Service] and "ExecStart=.../qnet-fail" */
 void emit_problems(const Problem *problems, size_t n, UnitWriter *w); /* an argument each */
-static inline const char *interface_bridge(const Interface *i) {
-        return i->network ? i->network->bridge : i->bridge;
+/* Where the host meets a guest with a tap: the bridge, or the tap itself. */
+static inline const char *interface_device(const Interface *i) {
+        return i->network ? i->network->bridge : i->bridge ?: i->tap;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Switches, their DHCP servers, and taps. What these units have in common (sandbox, restart policy) stands
+/* Switches and their DHCP servers. What these units have in common (sandbox, restart policy) stands
  * in shared drop-ins in units/; here is what makes each of them work, and what differs. */
 
 #include <arpa/inet.h>
@@ -8,12 +8,6 @@
 #include "emit-internal.h"
 
 #define DHCP_LEASES_DEFAULT 1000 /* dnsmasq(8), --dhcp-lease-max */
-
-static void emit_oneshot(UnitWriter *w) {
-        unit_section(w, "Service");
-        unit_raw(w, "Type", "oneshot");
-        unit_raw(w, "RemainAfterExit", "yes");
-}
 
 int emit_switch(const Switch *s, UnitWriter *w) {
         char ip[IP_STRING_SIZE], mtu[NUMBER_STRING_SIZE];
@@ -48,52 +42,6 @@ int emit_switch(const Switch *s, UnitWriter *w) {
         unit_arg(w, "--name=", s->name);
         unit_exec_end(w);
         emit_passthrough(&s->passthrough, w);
-        return unit_close(w);
-}
-
-static void emit_tap_dependencies(const Interface *i, UnitWriter *w) {
-        _cleanup_free_ char *device = NULL;
-
-        if (i->network) {
-                unit_raw(w, "Requires", "qnet-switch@", i->network->name, ".service");
-                unit_raw(w, "After", "qnet-switch@", i->network->name, ".service");
-                return;
-        }
-        /* somebody else's bridge: wait until udev has it; without it the tap has no use, and BindsTo=
-         * tells so */
-        device = unit_name_escape_path(i->bridge);
-        unit_raw(w, "BindsTo", "sys-subsystem-net-devices-", device ?: "", ".device");
-        unit_raw(w, "After", "sys-subsystem-net-devices-", device ?: "", ".device");
-}
-
-int emit_tap(const VM *vm, const Interface *i, UnitWriter *w) {
-        char mac[MAC_STRING_SIZE], mtu[NUMBER_STRING_SIZE];
-
-        unit_open(w, "qnet-tap@", i->tap, ".service");
-        unit_section(w, "Unit");
-        unit_text(w, "Description", "Tap ", i->tap, " of virtual machine ", vm->name);
-        emit_origin(&i->origin, w);
-        emit_tap_dependencies(i, w);
-        /* the tap outlives a restart of its VM, so that links of others do not flap; it goes when the VM
-         * is stopped */
-        unit_raw(w, "StopWhenUnneeded", "yes");
-
-        emit_oneshot(w);
-        unit_exec(w, "ExecStart", "", HELPERDIR "/qnet-tap");
-        unit_arg(w, "add");
-        unit_arg(w, i->tap);
-        unit_arg(w, "--vm=", vm->name);
-        unit_arg(w, "--mac=", i->mac_policy == MAC_RANDOM ? "random" : format_mac(&i->mac, mac));
-        unit_arg(w, "--bridge=", interface_bridge(i));
-        if (i->mtu > 0)
-                unit_arg(w, "--mtu=", format_number(i->mtu, mtu));
-        if (i->isolated)
-                unit_arg(w, "--isolated");
-        unit_exec_end(w);
-        unit_exec(w, "ExecStop", "", HELPERDIR "/qnet-tap");
-        unit_arg(w, "del");
-        unit_arg(w, i->tap);
-        unit_exec_end(w);
         return unit_close(w);
 }
 

@@ -82,95 +82,6 @@ static void emit_boot(const VM *vm, UnitWriter *w) {
         emit_platform(vm, w);
 }
 
-/* ---- interfaces ---- */
-
-/* Soldered to the board: the machine makes them, and takes its parameters from -nic. Whatever else Model=
- * says is a device to be plugged in. */
-static bool is_on_board(const char *model) {
-        static const char *const models[] = { "allwinner-emac", "allwinner-sun8i-emac", "cadence_gem",
-                "dp83932", "etraxfs-eth", "ftgmac100", "imx.enet", "imx.fec", "lan9118", "lance", "mcf_fec",
-                "mipsnet", "msf2-emac", "mv88w8618", "npcm7xx-emc", "open_eth", "smc91c111", "stellaris",
-                "xgmac", "xlnx.xps-ethernetlite" };
-
-        for (size_t i = 0; i < ELEMENTSOF(models); i++)
-                if (streq(models[i], model))
-                        return true;
-        return false;
-}
-
-/* PCI cards with a boot ROM that may be left out. */
-static bool has_rom(const char *model) {
-        static const char *const models[] = { "e1000", "e1000e", "i82550", "i82551", "i82557b", "i82559er",
-                "igb", "ne2k_pci", "pcnet", "rtl8139", "tulip", "virtio-net-pci", "vmxnet3" };
-
-        for (size_t i = 0; i < ELEMENTSOF(models); i++)
-                if (streq(models[i], model))
-                        return true;
-        return false;
-}
-
-static void option_tap(const Interface *i, const char *option_name, UnitWriter *w) {
-        option_begin(w, option_name, "tap");
-        option_key_id(w, "id", "net", i->index);
-        option_key(w, "ifname", i->tap);
-        /* the tap is there and on its bridge already; QEMU may not start programs anyway */
-        unit_arg_add(w, ",script=no,downscript=no");
-}
-
-static void option_mac(const Interface *i, UnitWriter *w) {
-        char variable[32], mac[MAC_STRING_SIZE];
-
-        if (i->mac_policy != MAC_RANDOM) {
-                option_key(w, "mac", format_mac(&i->mac, mac));
-                return;
-        }
-        /* chosen by "qnet-tap own" just before, see EnvironmentFile= */
-        snprintf(variable, sizeof(variable), "QNET_MAC%u", i->index);
-        unit_arg_add(w, ",mac=");
-        unit_arg_add_variable(w, variable);
-}
-
-static void emit_plugged_nic(const VM *vm, const Interface *i, UnitWriter *w) {
-        bool virtio = streq(i->model, "virtio"),
-             rom = virtio ? streq(virtio_transport(vm), "pci") : has_rom(i->model);
-        unsigned mtu = i->mtu ?: i->network ? i->network->mtu : 0;
-
-        option_tap(i, "-netdev", w);
-        option_end(w);
-        if (virtio)
-                option_begin_virtio(vm, "net", w);
-        else
-                option_begin(w, "-device", i->model);
-        option_key_id(w, "netdev", "net", i->index);
-        option_mac(i, w);
-        if (virtio && mtu > 0)
-                option_key_number(w, "host_mtu", mtu); /* the guest takes it over by itself */
-        /* there is something to boot from: no network boot ROM, which takes half a second */
-        if (rom && (vm->kernel || vm->n_disks > 0))
-                unit_arg_add(w, ",romfile=");
-        option_end(w);
-}
-
-/* What arrives is part of the run that is recorded. */
-static void emit_replay_filter(const Interface *i, UnitWriter *w) {
-        option_begin(w, "-object", "filter-replay");
-        option_key_id(w, "id", "replay", i->index);
-        option_key_id(w, "netdev", "net", i->index);
-        option_end(w);
-}
-
-static void emit_nic(const VM *vm, const Interface *i, UnitWriter *w) {
-        if (!streq(i->model, "virtio") && is_on_board(i->model)) {
-                option_tap(i, "-nic", w);
-                option_key(w, "model", i->model);
-                option_mac(i, w);
-                option_end(w);
-        } else
-                emit_plugged_nic(vm, i, w);
-        if (vm->hardware->replay != REPLAY_NONE)
-                emit_replay_filter(i, w);
-}
-
 /* ---- all of it ---- */
 
 static void emit_extra_args(const VM *vm, UnitWriter *w) {
@@ -189,8 +100,7 @@ void emit_qemu(const VM *vm, UnitWriter *w) {
         emit_serial_options(vm, w);
         emit_boot(vm, w);
         emit_firmware_options(vm, w);
-        for (size_t i = 0; i < vm->n_interfaces; i++)
-                emit_nic(vm, &vm->interfaces[i], w);
+        emit_nics(vm, w);
         emit_disk_options(vm, w);
         emit_seed_options(vm, w);
         emit_share_options(vm, w);

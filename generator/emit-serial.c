@@ -36,12 +36,6 @@ static const char *grant_kind(const Serial *s) { /* NULL: nothing to be opened *
         }
 }
 
-static bool is_loopback(const IPAddress *ip) {
-        static const unsigned char v6[16] = { [15] = 1 };
-
-        return ip->family == AF_INET ? ip->bytes[0] == 127 : memcmp(ip->bytes, v6, sizeof(v6)) == 0;
-}
-
 static void emit_access(const VM *vm, const Serial *s, UnitWriter *w) {
         switch (s->type) {
         case SERIAL_JOURNAL:
@@ -66,7 +60,7 @@ static void emit_access(const VM *vm, const Serial *s, UnitWriter *w) {
         case SERIAL_TELNET:
                 /* these add to what the shared drop-in allows */
                 unit_raw(w, "RestrictAddressFamilies", s->address.family == AF_INET ? "AF_INET" : "AF_INET6");
-                unit_raw(w, "IPAddressAllow", is_loopback(&s->address) ? "localhost" : "any");
+                unit_raw(w, "IPAddressAllow", ip_is_loopback(&s->address) ? "localhost" : "any");
                 break;
         default:
                 break; /* the VM's own directory, standard output; pseudo terminals are in DevicePolicy=closed */

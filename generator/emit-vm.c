@@ -46,6 +46,10 @@ static void emit_dependencies(const VM *vm, UnitWriter *w) {
         for (size_t i = 0; i < vm->n_interfaces; i++) {
                 const Interface *interface = &vm->interfaces[i];
 
+                if (interface->wire->peer) /* QEMU connects once, when it starts */
+                        unit_raw(w, "After", "qemu-vm@", interface->wire->peer->name, ".service");
+                if (!interface->tap)
+                        continue;
                 /* not BindsTo=: restarting a tap is a matter of the tap, and QEMU keeps its end of it */
                 unit_raw(w, "Requires", "qnet-tap@", interface->tap, ".service");
                 unit_raw(w, "After", "qnet-tap@", interface->tap, ".service");
@@ -73,9 +77,14 @@ static usec_t with_margin(usec_t t) {
         return t > USEC_INFINITY - TIMEOUT_MARGIN ? USEC_INFINITY : t + TIMEOUT_MARGIN;
 }
 
-static bool any_random_mac(const VM *vm) {
+/* What is found out at each start. */
+static bool has_variables(const Interface *i) {
+        return i->mac_policy == MAC_RANDOM || i->wire->vhost == VHOST_AUTO;
+}
+
+static bool any_variables(const VM *vm) {
         for (size_t i = 0; i < vm->n_interfaces; i++)
-                if (vm->interfaces[i].mac_policy == MAC_RANDOM)
+                if (has_variables(vm->interfaces + i))
                         return true;
         return false;
 }
@@ -86,11 +95,12 @@ static void emit_settings(const VM *vm, UnitWriter *w) {
         unit_section(w, "Service");
         unit_raw(w, "Type", "exec");
         unit_raw(w, "User", vm->user);
-        /* The address is chosen at each start, by ExecStartPre= below; "-": it is not there before that.
+        /* The address is chosen at each start, vhost-net looked for, by ExecStartPre= below; "-": it is not there before that.
          * Not in the VM's own directory: a guest that has taken over its QEMU would write LD_PRELOAD= into
          * it for the commands that root runs. No VM's name starts with a dot. */
-        if (any_random_mac(vm))
+        if (any_variables(vm))
                 unit_text(w, "EnvironmentFile", "-" RUN_DIR ".", vm->name, ".env");
+        emit_nic_settings(vm, w);
         emit_disk_settings(vm, w);
         emit_serial_settings(vm, w);
         emit_share_settings(vm, w);
@@ -109,19 +119,40 @@ static void emit_own_tap(const VM *vm, const Interface *i, UnitWriter *w) {
         unit_arg(w, i->tap);
         /* the directory's owner is the dynamic user: its number is not known to anybody else yet */
         unit_arg(w, "--owner-of=" RUN_DIR, vm->name);
-        if (i->mac_policy == MAC_RANDOM) {
+        if (i->mac_policy == MAC_RANDOM)
                 unit_arg(w, "--mac=random");
+        if (i->wire->vhost == VHOST_AUTO)
+                unit_arg(w, "--vhost");
+        if (has_variables(i)) {
                 unit_arg(w, "--index=", format_number(i->index, number));
                 unit_arg(w, "--env-file=" RUN_DIR ".", vm->name, ".env");
         }
+        if (i->type == INTERFACE_MACVTAP)
+                unit_arg(w, "--store");
         for (size_t k = 0; k < i->n_addresses; k++)
                 unit_arg(w, "--pin=", format_ip(&i->addresses[k], ip));
         unit_exec_end(w);
 }
 
+/* A tap that is down looks like one that is up to QEMU: it is told. */
+static void emit_pulled_plugs(const VM *vm, UnitWriter *w) {
+        char number[NUMBER_STRING_SIZE];
+
+        for (size_t k = 0; k < vm->n_interfaces; k++) {
+                if (!vm->interfaces[k].wire->link_down)
+                        continue;
+                unit_exec(w, "ExecStartPost", "", HELPERDIR "/qnet-monitor");
+                unit_arg(w, "link");
+                unit_arg(w, RUN_DIR, vm->name, "/qnet.qmp");
+                unit_arg(w, "net", format_number(k, number));
+                unit_arg(w, "down");
+                unit_exec_end(w);
+        }
+}
+
 static void emit_ready(const VM *vm, UnitWriter *w) {
         char span[NUMBER_STRING_SIZE], number[NUMBER_STRING_SIZE], mac[MAC_STRING_SIZE];
-        const Interface *i = vm->interfaces;
+        const Interface *i = vm_first_tap(vm);
 
         /* started is when QEMU runs the guest, not when it was forked */
         unit_exec(w, "ExecStartPost", "", HELPERDIR "/qnet-monitor");
@@ -131,7 +162,8 @@ static void emit_ready(const VM *vm, UnitWriter *w) {
         if (vm->hardware->start_paused)
                 unit_arg(w, "--paused");
         unit_exec_end(w);
-        if (vm->ready != READY_ADDRESS || vm->n_interfaces == 0)
+        emit_pulled_plugs(vm, w);
+        if (vm->ready != READY_ADDRESS || !i)
                 return;
 
         unit_exec(w, "ExecStartPost", "", HELPERDIR "/qnet-arp");
@@ -145,7 +177,7 @@ static void emit_ready(const VM *vm, UnitWriter *w) {
         } else
                 unit_arg_add(w, format_mac(&i->mac, mac));
         unit_arg_end(w);
-        unit_arg(w, "--dev=", interface_bridge(i));
+        unit_arg(w, "--dev=", interface_device(i));
         unit_arg(w, "--timeout=", span);
         unit_exec_end(w);
 }
@@ -160,7 +192,7 @@ static void emit_stop(const VM *vm, UnitWriter *w) {
         unit_exec_end(w);
         emit_disk_release(vm, w);
         emit_serial_release(vm, w);
-        if (any_random_mac(vm)) {
+        if (any_variables(vm)) {
                 /* outside the directory that systemd removes: the VM must not be able to write it */
                 unit_exec(w, "ExecStopPost", "+", "/usr/bin/rm");
                 unit_arg(w, "-f");
@@ -177,7 +209,8 @@ int emit_vm(const VM *vm, UnitWriter *w) {
         emit_settings(vm, w);
         emit_checks(vm, w);
         for (size_t i = 0; i < vm->n_interfaces; i++)
-                emit_own_tap(vm, &vm->interfaces[i], w);
+                if (vm->interfaces[i].tap)
+                        emit_own_tap(vm, &vm->interfaces[i], w);
         emit_disk_prepare(vm, w);
         emit_serial_prepare(vm, w);
         emit_share_prepare(vm, w);

@@ -34,6 +34,19 @@ void emit_part_of(const Lab *lab, UnitWriter *w) {
                 unit_raw(w, "PartOf", "qnet-lab@", lab->name, ".target");
 }
 
+void emit_oneshot(UnitWriter *w) {
+        unit_section(w, "Service");
+        unit_raw(w, "Type", "oneshot");
+        unit_raw(w, "RemainAfterExit", "yes");
+}
+
+void emit_device(const char *ifname, UnitWriter *w) {
+        _cleanup_free_ char *device = unit_name_escape_path(ifname);
+
+        unit_raw(w, "BindsTo", "sys-subsystem-net-devices-", device ?: "", ".device");
+        unit_raw(w, "After", "sys-subsystem-net-devices-", device ?: "", ".device");
+}
+
 void emit_passthrough(const PassthroughList *list, UnitWriter *w) {
         const char *section = NULL;
 
@@ -141,6 +154,16 @@ static void emit_network(Emit *e, const Switch *s) {
         emit_autostart(e, s->autostart, "qnet-dhcp@", s->name, ".service");
 }
 
+static void emit_interface(Emit *e, const VM *vm, const Interface *i) {
+        if (!i->tap)
+                return;
+        check(e, emit_tap(vm, i, e->w));
+        if (i->wire->capture)
+                check(e, emit_capture(vm, i, e->w));
+        if (i->wire->nat)
+                check(e, emit_tap_nat(vm, i, e->w));
+}
+
 static void emit_machine(Emit *e, const VM *vm) {
         check(e, emit_vm(vm, e->w));
         emit_autostart(e, vm->autostart, "qemu-vm@", vm->name, ".service");
@@ -150,7 +173,7 @@ static void emit_machine(Emit *e, const VM *vm) {
                 return;
         }
         for (size_t i = 0; i < vm->n_interfaces; i++)
-                check(e, emit_tap(vm, &vm->interfaces[i], e->w));
+                emit_interface(e, vm, vm->interfaces + i);
         if (vm->firmware->tpm) {
                 check(e, emit_tpm_socket(vm, e->w));
                 check(e, emit_tpm_service(vm, e->w));

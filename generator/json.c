@@ -92,6 +92,79 @@ static json_t *passthrough(Builder *b, const PassthroughList *l) {
         return j;
 }
 
+/* "10.9.0.1:80", "[::1]:80", an address without a port, the path of a socket; null: not said */
+static json_t *place(const char *path, const IPAddress *ip, unsigned port) {
+        char buf[IP_STRING_SIZE];
+
+        if (path || ip->family == AF_UNSPEC)
+                return text(path);
+        format_ip(ip, buf);
+        if (port == 0)
+                return json_string(buf);
+        return json_sprintf(ip->family == AF_INET6 ? "[%s]:%u" : "%s:%u", buf, port);
+}
+
+static json_t *trunk_vlans(Builder *b, const VlanSet *set) {
+        json_t *j = json_array();
+
+        for (unsigned first = 1, last; vlan_set_run(set, first, &first, &last); first = last + 1)
+                append(b, j, first == last ? json_sprintf("%u", first) : json_sprintf("%u-%u", first, last));
+        return j;
+}
+
+static json_t *forwards(Builder *b, const Forward *list, size_t n) {
+        json_t *j = json_array();
+
+        for (const Forward *f = list; f < list + n; f++) {
+                json_t *one = json_object();
+                char buf[IP_STRING_SIZE];
+
+                put(b, one, "protocol", text(f->udp ? "udp" : "tcp"));
+                put(b, one, "host", place(NULL, &f->host, f->host_port));
+                put(b, one, "guestAddress", text(f->guest.family == AF_UNSPEC ? NULL : format_ip(&f->guest, buf)));
+                put(b, one, "guestPort", number(f->guest_port));
+                append(b, j, one);
+        }
+        return j;
+}
+
+static json_t *shape(Builder *b, const Shape *s, Direction d) {
+        json_t *j = json_object();
+
+        put(b, j, "rate", number(s->rate[d]));
+        put(b, j, "delay", span(s->delay[d]));
+        put(b, j, "jitter", span(s->jitter[d]));
+        put(b, j, "loss", number(s->loss[d]));
+        put(b, j, "duplicate", number(s->duplicate[d]));
+        put(b, j, "corrupt", number(s->corrupt[d]));
+        put(b, j, "reorder", number(s->reorder[d]));
+        return j;
+}
+
+static void put_wire(Builder *b, json_t *j, const Wire *w) {
+        put(b, j, "device", text(w->device));
+        put(b, j, "mode", text(w->device ? macvtap_mode_to_string(w->mode) : NULL));
+        put(b, j, "socket", text(w->socket));
+        put(b, j, "local", place(w->local.path, &w->local.ip, w->local.port));
+        put(b, j, "remote", place(w->remote.path, &w->remote.ip, w->remote.port));
+        put(b, j, "vlan", number(w->vlan));
+        put(b, j, "trunkVLANs", trunk_vlans(b, &w->trunk_vlans));
+        put(b, j, "nativeVLAN", number(w->native_vlan));
+        put(b, j, "portSecurity", json_boolean(w->port_security));
+        put(b, j, "queues", number(MAX(w->queues, 1U)));
+        put(b, j, "vhost", text(vhost_to_string(w->vhost)));
+        put(b, j, "link", text(w->link_down ? "down" : "up"));
+        put(b, j, "forwards", forwards(b, w->forwards, w->n_forwards));
+        put(b, j, "hostAddresses", addresses(b, w->host_addresses, w->n_host_addresses));
+        put(b, j, "nat", json_boolean(w->nat));
+        put(b, j, "capture", json_boolean(w->capture));
+        put(b, j, "captureDirectory", text(w->capture_directory));
+        put(b, j, "captureSize", number(w->capture_size));
+        put(b, j, "captureFiles", number(w->capture_files));
+        put(b, j, "toGuest", shape(b, &w->shape, TO_GUEST));
+        put(b, j, "fromGuest", shape(b, &w->shape, FROM_GUEST));
+}
+
 static json_t *interface(Builder *b, const Interface *i) {
         static const char *const policies[_MAC_POLICY_MAX] = {
                 [MAC_DERIVED] = "derived",
@@ -104,6 +177,7 @@ static json_t *interface(Builder *b, const Interface *i) {
         put(b, j, "index", number(i->index));
         put(b, j, "label", text(i->label));
         put(b, j, "origin", origin(b, i->origin));
+        put(b, j, "type", text(interface_type_to_string(i->type)));
         put(b, j, "switch", text(i->switch_name));
         put(b, j, "bridge", text(i->network ? i->network->bridge : i->bridge));
         put(b, j, "tap", text(i->tap));
@@ -113,6 +187,7 @@ static json_t *interface(Builder *b, const Interface *i) {
         put(b, j, "addresses", addresses(b, i->addresses, i->n_addresses));
         put(b, j, "isolated", json_boolean(i->isolated));
         put(b, j, "mtu", number(i->mtu));
+        put_wire(b, j, i->wire);
         return j;
 }
 

@@ -44,6 +44,33 @@ static const char *const replay_table[_REPLAY_MAX] = {
 };
 DEFINE_STRING_TABLE(replay, Replay)
 
+static const char *const interface_type_table[_INTERFACE_TYPE_MAX] = {
+        [INTERFACE_TAP] = "tap",
+        [INTERFACE_USER] = "user",
+        [INTERFACE_MACVTAP] = "macvtap",
+        [INTERFACE_VDE] = "vde",
+        [INTERFACE_MULTICAST] = "multicast",
+        [INTERFACE_STREAM] = "stream",
+        [INTERFACE_DGRAM] = "dgram",
+        [INTERFACE_NONE] = "none",
+};
+DEFINE_STRING_TABLE(interface_type, InterfaceType)
+
+static const char *const macvtap_mode_table[_MACVTAP_MODE_MAX] = {
+        [MACVTAP_BRIDGE] = "bridge",
+        [MACVTAP_PRIVATE] = "private",
+        [MACVTAP_VEPA] = "vepa",
+        [MACVTAP_PASSTHRU] = "passthru",
+};
+DEFINE_STRING_TABLE(macvtap_mode, MacvtapMode)
+
+static const char *const vhost_table[_VHOST_MAX] = {
+        [VHOST_NO] = "no",
+        [VHOST_YES] = "yes",
+        [VHOST_AUTO] = "auto",
+};
+DEFINE_STRING_TABLE(vhost, VHost)
+
 static const char *const ready_table[_READY_MAX] = {
         [READY_RUNNING] = "running",
         [READY_ADDRESS] = "address",
@@ -150,6 +177,13 @@ Model *model_new(void) {
 Model *model_free(Model *m) {
         if (m)
                 arena_free(m->arena);
+        return NULL;
+}
+
+const Interface *vm_first_tap(const VM *vm) {
+        for (size_t i = 0; i < vm->n_interfaces; i++)
+                if (vm->interfaces[i].type == INTERFACE_TAP)
+                        return vm->interfaces + i;
         return NULL;
 }
 

@@ -9,6 +9,7 @@
  * All strings and arrays belong to the Model and live until model_free(). */
 
 #include "parse-value.h"
+#include "vlan-set.h"
 
 typedef struct VM VM;
 typedef struct Switch Switch;
@@ -138,6 +139,19 @@ typedef enum HealthAction {
         HEALTH_NOTIFY,
         _HEALTH_ACTION_MAX
 } HealthAction;
+typedef enum InterfaceType {
+        INTERFACE_TAP,
+        INTERFACE_USER,
+        INTERFACE_MACVTAP,
+        INTERFACE_VDE,
+        INTERFACE_MULTICAST,
+        INTERFACE_STREAM,
+        INTERFACE_DGRAM,
+        INTERFACE_NONE,
+        _INTERFACE_TYPE_MAX
+} InterfaceType;
+typedef enum MacvtapMode { MACVTAP_BRIDGE, MACVTAP_PRIVATE, MACVTAP_VEPA, MACVTAP_PASSTHRU, _MACVTAP_MODE_MAX } MacvtapMode;
+typedef enum VHost { VHOST_NO, VHOST_YES, VHOST_AUTO, _VHOST_MAX } VHost;
 typedef enum MACPolicy { MAC_DERIVED, MAC_FIXED, MAC_RANDOM, _MAC_POLICY_MAX } MACPolicy;
 
 const char *accelerator_to_string(Accelerator v);
@@ -164,6 +178,12 @@ const char *health_probe_to_string(HealthProbe v);
 int health_probe_from_string(const char *s);
 const char *health_action_to_string(HealthAction v);
 int health_action_from_string(const char *s);
+const char *interface_type_to_string(InterfaceType v);
+int interface_type_from_string(const char *s);
+const char *macvtap_mode_to_string(MacvtapMode v);
+int macvtap_mode_from_string(const char *s);
+const char *vhost_to_string(VHost v);
+int vhost_from_string(const char *s);
 const char *disk_format_to_string(DiskFormat v);
 int disk_format_from_string(const char *s);
 const char *disk_media_to_string(DiskMedia v);
@@ -171,24 +191,82 @@ int disk_media_from_string(const char *s);
 const char *disk_cache_to_string(DiskCache v); /* NULL for the default */
 int disk_cache_from_string(const char *s);
 
-/* [Interface]: a NIC of the VM and the tap behind it. Exactly one of network and a foreign bridge. */
+/* Where one end of a link between QEMUs is: an address and a port, or a socket in the file system. */
+typedef struct LinkEnd {
+        IPAddress ip; /* AF_UNSPEC: path says it, or nothing is said */
+        unsigned port;
+        char *path; /* absolute, NULL-able */
+} LinkEnd;
+
+/* A port of the host that leads to one of the guest. */
+typedef struct Forward {
+        Origin origin;
+        bool udp;
+        IPAddress host; /* 0.0.0.0 and ::: all that the host has */
+        unsigned host_port;
+        IPAddress guest; /* AF_UNSPEC until validate; with Type=user it may stay so */
+        unsigned guest_port;
+} Forward;
+
+/* What a link does to frames, in each direction; 0: nothing of that. */
+typedef enum Direction { TO_GUEST, FROM_GUEST, _DIRECTION_MAX } Direction;
+typedef struct Shape {
+        uint64_t rate[_DIRECTION_MAX];                                  /* bit/s */
+        usec_t delay[_DIRECTION_MAX], jitter[_DIRECTION_MAX];           /* microseconds */
+        unsigned loss[_DIRECTION_MAX], duplicate[_DIRECTION_MAX];       /* of a million */
+        unsigned corrupt[_DIRECTION_MAX], reorder[_DIRECTION_MAX];
+} Shape;
+
+#define CAPTURE_SIZE_DEFAULT  (UINT64_C(16) * 1024 * 1024)
+#define CAPTURE_FILES_DEFAULT 4U
+
+/* What few interfaces say of how they are connected. */
+typedef struct Wire {
+        char *device; /* Device=: of the host, with Type=macvtap */
+        MacvtapMode mode;
+        VM *peer;     /* of ours, that listens at remote: it starts first; set by validate, NULL-able */
+        char *socket; /* Socket=: directory of a vde_switch of others, absolute; NULL-able */
+        LinkEnd local, remote;
+
+        unsigned vlan, native_vlan; /* 0: none */
+        VlanSet trunk_vlans;
+        bool port_security;
+        unsigned queues; /* 0: one */
+        VHost vhost;
+        bool link_down;
+        Forward *forwards;
+        size_t n_forwards;
+        IPAddress *host_addresses; /* with prefix */
+        size_t n_host_addresses;
+        bool nat;
+        bool capture;
+        char *capture_directory; /* absolute; NULL: below /var/lib/qnet */
+        uint64_t capture_size;   /* bytes, of each file */
+        unsigned capture_files;
+        Shape shape;
+} Wire;
+
+/* [Interface]: a NIC of the VM, and what it is connected to: of a tap, exactly one of network, a foreign bridge, and
+ * addresses of the host. */
 typedef struct Interface {
         Origin origin;
         Said said;
-        unsigned index;    /* 0, 1, ... in the order written */
+        unsigned index; /* 0, 1, ... in the order written */
+        InterfaceType type;
         char *label;       /* of [Interface LABEL], NULL-able */
         bool is_short;     /* made by Switch= or Bridge= in [VM] itself */
+        bool isolated;     /* Isolated=: frames to other isolated ports are not forwarded */
+        unsigned mtu;      /* MTU=, 0: the bridge's */
         char *switch_name; /* Switch=, NULL when bridge is set */
         Switch *network;   /* the switch of that name, set by validate */
         char *bridge;      /* Bridge=: a bridge that somebody else makes; NULL when network is set */
-        char *tap;         /* Tap=, else derived from VM and index; at most 15 bytes */
+        char *tap;         /* Tap=, else derived from VM and index; at most 15 bytes; NULL: neither tap nor macvtap */
         char *model;       /* Model=: "virtio" or a QEMU NIC model */
         MACPolicy mac_policy;
         struct ether_addr mac; /* unless MAC_RANDOM */
         IPAddress *addresses;  /* Address=: static addresses of the guest, no prefix */
         size_t n_addresses;
-        bool isolated; /* Isolated=: frames to other isolated ports are not forwarded */
-        unsigned mtu;  /* MTU=, 0: the bridge's */
+        const Wire *wire; /* rare.h */
 } Interface;
 
 #define DISK_BACKING_MAX 16
@@ -453,6 +531,8 @@ Model *model_free(Model *m); /* always NULL */
 DEFINE_CLEANUP(Model *, model_free)
 #define _cleanup_model_ _cleanup_(model_freep)
 
+/* The first interface by which the host sees the guest's packets, NULL when there is none. */
+const Interface *vm_first_tap(const VM *vm);
 /* By name; NULL when there is none. */
 VM *model_vm(const Model *m, const char *name);
 Switch *model_switch(const Model *m, const char *name);

@@ -15,6 +15,9 @@ const Rare rare_hardware = RARE(VM, hardware, hardware_defaults);
 const Firmware firmware_defaults;
 const Rare rare_firmware = RARE(VM, firmware, firmware_defaults);
 
+const Wire wire_defaults = { .capture_size = CAPTURE_SIZE_DEFAULT, .capture_files = CAPTURE_FILES_DEFAULT };
+const Rare rare_wire = RARE(Interface, wire, wire_defaults);
+
 void *rare_own(Arena *a, void *object, const Rare *rare) {
         void **pointer = (void **) (void *) ((char *) object + rare->pointer);
         void *own;

@@ -21,11 +21,15 @@ typedef struct Rare {
 
 extern const Hardware hardware_defaults;
 extern const Firmware firmware_defaults;
-extern const Rare rare_hardware, rare_firmware;
+extern const Wire wire_defaults;
+extern const Rare rare_hardware, rare_firmware, rare_wire;
 
 /* The struct as the object's own, to write to; NULL when out of memory. */
 void *rare_own(Arena *a, void *object, const Rare *rare);
 
 static inline Hardware *vm_own_hardware(Arena *a, VM *vm) {
         return rare_own(a, vm, &rare_hardware);
+}
+static inline Wire *interface_own_wire(Arena *a, Interface *i) {
+        return rare_own(a, i, &rare_wire);
 }

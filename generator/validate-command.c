@@ -11,6 +11,7 @@
 #define COMMAND_MAX ((size_t) 1024 * 1024)
 #define FIXED_SIZE  ((size_t) 64 * 1024) /* machine, memory, devices that qnet adds */
 #define PART_SIZE   ((size_t) 1024)      /* of an interface, disk, ... besides its path */
+#define FORWARD_SIZE ((size_t) 96)       /* of Forward=, each */
 #define WORD_SIZE   ((size_t) 32)        /* "-device", quotes, line end and indentation */
 
 /* In the unit: these are doubled or get a backslash. */
@@ -38,6 +39,12 @@ static size_t path_size(const char *path) {
 static size_t parts_size(const VM *vm) {
         size_t n = vm->n_interfaces * PART_SIZE;
 
+        for (size_t i = 0; i < vm->n_interfaces; i++) {
+                const Wire *w = vm->interfaces[i].wire;
+
+                n += w->n_forwards * FORWARD_SIZE;
+                n += 2 * (escaped_size(w->socket) + escaped_size(w->local.path) + escaped_size(w->remote.path));
+        }
         for (size_t i = 0; i < vm->n_disks; i++) {
                 n += path_size(vm->disks[i].image);
                 for (size_t k = 0; k < vm->disks[i].n_backing; k++)

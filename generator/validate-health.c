@@ -21,8 +21,9 @@ int validate_health(Model *m, VM *vm) {
         if (vm->n_health == 0 || h->probe == PROBE_NONE)
                 return 0;
         probe = health_probe_to_string(h->probe);
-        if (goes_over_network(h->probe) && vm->n_interfaces == 0)
-                return health_problem(m, vm, h, "Probe", "Probe=%s needs an interface", probe);
+        if (goes_over_network(h->probe) && !vm_first_tap(vm))
+                return health_problem(m, vm, h, "Probe", "Probe=%s needs an interface%s", probe,
+                                vm->n_interfaces > 0 ? " with Type=tap, by which the host sees the guest" : "");
         if (h->timeout > h->interval)
                 return health_problem(m, vm, h, "TimeoutSec", "TimeoutSec= is longer than IntervalSec=");
         return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* TCP ports that servers within QEMU listen at: displays, GDB, serial ports. Two cannot have one address, and who
+/* Ports that servers within QEMU listen at: displays, GDB, serial ports, links between guests; and those of the host that
+ * are forwarded to a guest. Two cannot have one address, and who
  * listens at 0.0.0.0 has the port at all IPv4 addresses, at [::] at all there are (ipv6(7), bindv6only). */
 
 #include "conf-table.h"
@@ -9,6 +10,7 @@
 
 typedef struct Listener {
         Endpoint at;
+        bool udp;
         VM *vm;
         Origin origin;
         size_t sequence;
@@ -23,7 +25,7 @@ static void listeners_done(Listeners *l) {
         free(l->items);
 }
 
-static int add(Listeners *l, VM *vm, const Endpoint *at, Origin origin) {
+static int add(Listeners *l, VM *vm, const Endpoint *at, bool udp, Origin origin) {
         if (at->port == 0)
                 return 0;
         if (l->n == l->n_allocated) {
@@ -34,23 +36,40 @@ static int add(Listeners *l, VM *vm, const Endpoint *at, Origin origin) {
                 l->items = items;
                 l->n_allocated = n;
         }
-        l->items[l->n] = (Listener){ *at, vm, origin, l->n };
+        l->items[l->n] = (Listener){ *at, udp, vm, origin, l->n };
         l->n++;
         return 0;
+}
+
+static int add_interface(Listeners *l, VM *vm, const Interface *i) {
+        const Wire *w = i->wire;
+        int r = 0;
+
+        if (i->type == INTERFACE_STREAM || i->type == INTERFACE_DGRAM)
+                r = add(l, vm, &(Endpoint){ w->local.ip, w->local.port }, i->type == INTERFACE_DGRAM,
+                                said_at(&i->said, i->origin, KEYS_INTERFACE, "Local"));
+        for (size_t k = 0; k < w->n_forwards && r >= 0; k++) {
+                const Forward *f = w->forwards + k;
+
+                r = add(l, vm, &(Endpoint){ f->host, f->host_port }, f->udp, f->origin);
+        }
+        return r;
 }
 
 static int add_all(Listeners *l, VM *vm) {
         int r;
 
-        r = add(l, vm, &vm->hardware->display, said_at(&vm->said, vm->origin, KEYS_VM, "Display"));
+        r = add(l, vm, &vm->hardware->display, false, said_at(&vm->said, vm->origin, KEYS_VM, "Display"));
         if (r >= 0)
-                r = add(l, vm, &vm->hardware->gdb_at, said_at(&vm->said, vm->origin, KEYS_VM, "GDB"));
+                r = add(l, vm, &vm->hardware->gdb_at, false, said_at(&vm->said, vm->origin, KEYS_VM, "GDB"));
         for (size_t i = 0; i < vm->n_serials && r >= 0; i++) {
                 const Serial *s = vm->serials + i;
 
-                r = add(l, vm, &(Endpoint){ s->address, s->port },
+                r = add(l, vm, &(Endpoint){ s->address, s->port }, false,
                                 said_at(&s->said, s->origin, KEYS_SERIAL, "Address"));
         }
+        for (size_t i = 0; i < vm->n_interfaces && r >= 0; i++)
+                r = add_interface(l, vm, vm->interfaces + i);
         return r;
 }
 
@@ -69,6 +88,8 @@ static int compare_listeners(const void *x, const void *y) {
         const Listener *a = x, *b = y;
         int r;
 
+        if (a->udp != b->udp)
+                return a->udp ? 1 : -1;
         if (a->at.port != b->at.port)
                 return a->at.port < b->at.port ? -1 : 1;
         r = rank(&a->at.ip) - rank(&b->at.ip);
@@ -80,7 +101,7 @@ static int compare_listeners(const void *x, const void *y) {
 }
 
 static bool takes_in(const Listener *a, const Listener *b) {
-        if (a->at.port != b->at.port)
+        if (a->at.port != b->at.port || a->udp != b->udp)
                 return false;
         if (ip_equal(&a->at.ip, &b->at.ip))
                 return true;

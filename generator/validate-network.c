@@ -40,8 +40,7 @@ static void subnet_ends(const IPAddress *net, uint32_t *first, uint32_t *last) {
         *last = *first | ~mask;
 }
 
-/* The subnet's own address or its broadcast address: no station has it. /31 and /32 have none (RFC 3021). */
-static bool is_subnet_end(const IPAddress *ip, const IPAddress *net) {
+bool ip_is_subnet_end(const IPAddress *ip, const IPAddress *net) {
         uint32_t first, last;
 
         if (net->family != AF_INET || net->prefix > 30)
@@ -50,10 +49,10 @@ static bool is_subnet_end(const IPAddress *ip, const IPAddress *net) {
         return to_number(ip) == first || to_number(ip) == last;
 }
 
-static const IPAddress *subnet_of(const Switch *w, const IPAddress *ip) {
-        for (size_t i = 0; i < w->n_addresses; i++)
-                if (in_subnet(ip, w->addresses + i))
-                        return w->addresses + i;
+static const IPAddress *subnet_of(const IPAddress *nets, size_t n, const IPAddress *ip) {
+        for (size_t i = 0; i < n; i++)
+                if (in_subnet(ip, nets + i))
+                        return nets + i;
         return NULL;
 }
 
@@ -95,7 +94,7 @@ static const IPAddress *subnet_of_range(const Switch *w) {
                 const IPAddress *a = w->addresses + i;
 
                 if (in_subnet(&w->dhcp_first, a) && in_subnet(&w->dhcp_last, a) &&
-                                !is_subnet_end(&w->dhcp_first, a) && !is_subnet_end(&w->dhcp_last, a) &&
+                                !ip_is_subnet_end(&w->dhcp_first, a) && !ip_is_subnet_end(&w->dhcp_last, a) &&
                                 (!net || a->prefix > net->prefix))
                         net = a;
         }
@@ -132,7 +131,7 @@ int validate_switch(Model *m, Switch *w) {
         if (!w->bridge)
                 return -ENOMEM;
         for (size_t i = 0; i < w->n_addresses; i++)
-                if (is_subnet_end(w->addresses + i, w->addresses + i)) {
+                if (ip_is_subnet_end(w->addresses + i, w->addresses + i)) {
                         r = switch_problem(m, w, address,
                                         "Address=%s is the subnet's own or its broadcast address",
                                         format_ip_prefix(w->addresses + i, buf));
@@ -144,41 +143,45 @@ int validate_switch(Model *m, Switch *w) {
         return w->dhcp_range_set ? check_range(m, w, dhcp) : derive_range(m, w, dhcp);
 }
 
-static bool has_family(const Switch *w, int family) {
-        for (size_t i = 0; i < w->n_addresses; i++)
-                if (w->addresses[i].family == family)
+static bool has_family(const IPAddress *ips, size_t n, int family) {
+        for (size_t i = 0; i < n; i++)
+                if (ips[i].family == family)
                         return true;
         return false;
 }
 
-static bool is_host(const Switch *w, const IPAddress *ip) {
-        for (size_t i = 0; i < w->n_addresses; i++)
-                if (ip_equal(w->addresses + i, ip))
+static bool is_one_of(const IPAddress *ips, size_t n, const IPAddress *ip) {
+        for (size_t i = 0; i < n; i++)
+                if (ip_equal(ips + i, ip))
                         return true;
         return false;
 }
 
 int validate_addresses(Model *m, VM *vm, const Interface *iface) {
         const Switch *w = iface->network;
+        const IPAddress *nets = w ? w->addresses : iface->wire->host_addresses;
+        size_t n_nets = w ? w->n_addresses : iface->wire->n_host_addresses;
         Origin origin = said_at(&iface->said, iface->origin, KEYS_INTERFACE, "Address");
+        Origin host = w ? w->origin : said_at(&iface->said, iface->origin, KEYS_INTERFACE, "HostAddress");
+        const char *what = w ? "switch " : "HostAddress=", *name = w ? w->name : "";
         char buf[IP_STRING_SIZE], subnet[IP_STRING_SIZE];
         int r = 0;
 
         for (size_t i = 0; i < iface->n_addresses && r >= 0; i++) {
-                const IPAddress *ip = iface->addresses + i, *net = subnet_of(w, ip);
+                const IPAddress *ip = iface->addresses + i, *net = subnet_of(nets, n_nets, ip);
 
-                if (!has_family(w, ip->family)) /* a subnet that the host does not know */
+                if (!has_family(nets, n_nets, ip->family)) /* a subnet that the host does not know */
                         continue;
                 format_ip(ip, buf);
                 if (!net)
-                        r = vm_problem(m, vm, origin, "Address=%s is in no subnet of switch %s (%s:%u)", buf,
-                                        w->name, w->origin.file, w->origin.line);
-                else if (is_subnet_end(ip, net))
+                        r = vm_problem(m, vm, origin, "Address=%s is in no subnet of %s%s (%s:%u)", buf, what, name,
+                                        host.file, host.line);
+                else if (ip_is_subnet_end(ip, net))
                         r = vm_problem(m, vm, origin, "Address=%s is the own or the broadcast address of %s",
                                         buf, format_ip_prefix(net, subnet));
-                else if (is_host(w, ip))
-                        r = vm_problem(m, vm, origin, "Address=%s is that of the host on switch %s (%s:%u)",
-                                        buf, w->name, w->origin.file, w->origin.line);
+                else if (is_one_of(nets, n_nets, ip))
+                        r = vm_problem(m, vm, origin, "Address=%s is that of the host on %s%s (%s:%u)", buf, what,
+                                        name, host.file, host.line);
         }
         return r;
 }

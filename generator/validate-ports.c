@@ -19,14 +19,12 @@
 #define share_problem(m, vm, s, key, ...) \
         vm_problem((m), (vm), said_at(&(s)->said, (s)->origin, KEYS_SHARE, (key)), __VA_ARGS__)
 
-/* PrivateTmp=: a path there would be another one for the VM. */
-static bool is_temporary(const char *path) {
+bool path_is_temporary(const char *path) {
         return startswith(path, "/tmp/") || startswith(path, "/var/tmp/") || streq(path, "/tmp") ||
                streq(path, "/var/tmp");
 }
 
-/* What qnet and other VMs keep there is not for this one. */
-static bool is_of_qnet(const char *path) {
+bool path_is_of_qnet(const char *path) {
         static const char *const directories[] = { "/run/qnet", "/var/lib/qnet", "/var/lib/private" };
 
         for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
@@ -61,14 +59,6 @@ static int default_path(Model *m, const VM *vm, Serial *s) {
         return s->path ? 0 : -ENOMEM;
 }
 
-/* The name of a socket in the VM's own directory, the only place where its user can make one; NULL otherwise. */
-static const char *socket_name(const VM *vm, const char *path) {
-        const char *name = startswith(path, RUN_DIR);
-
-        name = name ? startswith(name, vm->name) : NULL;
-        return name && name[0] == '/' && !strchr(name + 1, '/') ? name + 1 : NULL;
-}
-
 /* Those that other settings of the VM make in its directory. */
 static bool is_socket_of_qemu(const char *name) {
         static const char *const names[] = { "qmp", "qnet.qmp", "vnc", "spice", "gdb", "agent" };
@@ -79,9 +69,18 @@ static bool is_socket_of_qemu(const char *name) {
         return false;
 }
 
+const char *vm_socket_name(const VM *vm, const char *path) {
+        const char *name = startswith(path, RUN_DIR);
+
+        name = name ? startswith(name, vm->name) : NULL;
+        return name && name[0] == '/' && !strchr(name + 1, '/') && !is_socket_of_qemu(name + 1) &&
+                                               strlen(path) < sizeof(((struct sockaddr_un *) NULL)->sun_path)
+                               ? name + 1
+                               : NULL;
+}
+
 static int validate_path(Model *m, VM *vm, Serial *s) {
         bool device = startswith(s->path, "/dev/");
-        const char *name;
 
         if (s->type == SERIAL_TTY && !device)
                 return serial_problem(m, vm, s, "Path",
@@ -91,22 +90,21 @@ static int validate_path(Model *m, VM *vm, Serial *s) {
                 return serial_problem(m, vm, s, "Path",
                                 "Path=%s is a device or the kernel's, and Type= is %s", s->path,
                                 serial_type_to_string(s->type));
-        if (is_temporary(s->path))
+        if (path_is_temporary(s->path))
                 return serial_problem(m, vm, s, "Path",
                                 "Path=%s: a VM has a /tmp of its own, use another directory", s->path);
-        if (s->type != SERIAL_UNIX && is_of_qnet(s->path) && !is_of_vm(vm, s->path))
+        if (s->type != SERIAL_UNIX && path_is_of_qnet(s->path) && !is_of_vm(vm, s->path))
                 return serial_problem(m, vm, s, "Path",
                                 "Path=%s is in a directory of qnet's or of another VM", s->path);
         if (s->type != SERIAL_UNIX)
                 return 0;
-        name = socket_name(vm, s->path);
-        if (!name || is_socket_of_qemu(name))
+        if (strlen(s->path) >= sizeof(((struct sockaddr_un *) NULL)->sun_path))
+                return serial_problem(m, vm, s, "Path", "Path=%s is too long for a socket", s->path);
+        if (!vm_socket_name(vm, s->path))
                 return serial_problem(m, vm, s, "Path",
                                 "Path=%s: a socket can be in " RUN_DIR
                                 "%s/ only, and not be called qmp, qnet.qmp, vnc, spice, gdb or agent",
                                 s->path, vm->name);
-        if (strlen(s->path) >= sizeof(((struct sockaddr_un *) NULL)->sun_path))
-                return serial_problem(m, vm, s, "Path", "Path=%s is too long for a socket", s->path);
         return 0;
 }
 
@@ -168,20 +166,30 @@ int validate_serials(Model *m, VM *vm) {
         return r < 0 || vm->n_serials == 0 || !vm->machine ? r : check_serials(m, vm);
 }
 
+bool path_is_of_kernel(const char *path) {
+        static const char *const directories[] = { "/dev", "/proc", "/sys" };
+
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                const char *rest = startswith(path, directories[i]);
+
+                if (rest && (!*rest || *rest == '/'))
+                        return true;
+        }
+        return streq(path, "/");
+}
+
 static int validate_share(Model *m, VM *vm, Share *s) {
         if (!s->path && vm->n_problems > 0)
                 return 0; /* it may have been refused */
         if (!s->path)
                 return share_problem(m, vm, s, "Path", "[Share] has no Path=");
-        if (streq(s->path, "/") || startswith(s->path, "/dev/") || startswith(s->path, "/proc/") ||
-                        startswith(s->path, "/sys/") || streq(s->path, "/dev") || streq(s->path, "/proc") ||
-                        streq(s->path, "/sys"))
+        if (path_is_of_kernel(s->path))
                 return share_problem(
                                 m, vm, s, "Path", "Path=%s cannot be shared, it is the host itself", s->path);
-        if (is_of_qnet(s->path))
+        if (path_is_of_qnet(s->path))
                 return share_problem(
                                 m, vm, s, "Path", "Path=%s is a directory of qnet's or of a VM", s->path);
-        if (is_temporary(s->path))
+        if (path_is_temporary(s->path))
                 return share_problem(m, vm, s, "Path",
                                 "Path=%s: a VM has a /tmp of its own, use another directory", s->path);
         if (!s->tag)

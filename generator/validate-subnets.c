@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Subnets of two switches that overlap: the host's route to an address leads to one bridge only. Two subnets are
+/* Subnets of two switches, or of taps with addresses of the host, that overlap: the host's route to an address leads to
+ * one interface only. Two subnets are
  * apart or one is within the other, so that in the order of addresses, the larger first, those that a subnet is
  * within are the last ones before it that have not ended: a stack of at most one for each length of a prefix. */
 
@@ -13,9 +14,21 @@
 typedef struct Subnet {
         IPAddress net; /* the first address, with prefix */
         const IPAddress *host;
-        Switch *network;
+        Switch *network; /* one of these has it */
+        VM *vm;
+        const Interface *interface; /* of the VM */
+        Origin origin;
         size_t sequence;
 } Subnet;
+
+typedef struct Subnets {
+        Subnet *items; /* on the heap */
+        size_t n;
+} Subnets;
+
+static void subnets_done(Subnets *s) {
+        free(s->items);
+}
 
 bool ip_is_link_local(const IPAddress *ip) {
         return ip->family == AF_INET6 && ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
@@ -54,24 +67,31 @@ static int compare_subnets(const void *x, const void *y) {
         return (a->sequence > b->sequence) - (a->sequence < b->sequence);
 }
 
+static int attach(Model *m, const Subnet *s, bool *said, const char *text) {
+        return s->vm ? problem_add(m, &s->vm->problems, &s->vm->n_problems, s->origin, said, "%s", text)
+                     : problem_add(m, &s->network->problems, &s->network->n_problems, s->origin, said, "%s", text);
+}
+
+/* One message, for both. */
 static int report(Model *m, const Subnet *a, const Subnet *b) {
-        Origin at = said_at(&a->network->said, a->network->origin, KEYS_SWITCH, "Address"),
-               bt = said_at(&b->network->said, b->network->origin, KEYS_SWITCH, "Address");
         char outer[IP_STRING_SIZE], inner[IP_STRING_SIZE];
+        _cleanup_free_ char *text = NULL;
         bool said = false;
-        int r = 0;
+        int r;
 
         format_ip_prefix(&a->net, outer);
         format_ip_prefix(&b->net, inner);
-        for (size_t i = 0; i < 2 && r >= 0; i++) {
-                Switch *w = i == 0 ? b->network : a->network;
+        if (asprintf(&text, "Subnets overlap: %s of %s %s (%s:%u) and %s of %s %s (%s:%u)", outer,
+                            a->vm ? "VM" : "Switch", a->vm ? a->vm->name : a->network->name, a->origin.file,
+                            a->origin.line, inner, b->vm ? "VM" : "Switch",
+                            b->vm ? b->vm->name : b->network->name, b->origin.file, b->origin.line) < 0)
+                return -ENOMEM;
+        r = attach(m, b, &said, text);
+        return r < 0 ? r : attach(m, a, &said, text);
+}
 
-                r = problem_add(m, &w->problems, &w->n_problems, i == 0 ? bt : at, &said,
-                                "Subnets overlap: %s of Switch %s (%s:%u) and %s of Switch %s (%s:%u)", outer,
-                                a->network->name, at.file, at.line, inner, b->network->name, bt.file,
-                                bt.line);
-        }
-        return r;
+static bool same_link(const Subnet *a, const Subnet *b) {
+        return a->network == b->network && a->interface == b->interface;
 }
 
 static int check_sorted(Model *m, const Subnet *subnets, size_t n) {
@@ -85,7 +105,7 @@ static int check_sorted(Model *m, const Subnet *subnets, size_t n) {
                 while (depth > 0 && !is_within(&s->net, &around[depth - 1]->net))
                         depth--;
                 for (size_t k = depth; k > 0 && !other; k--)
-                        if (around[k - 1]->network != s->network)
+                        if (!same_link(around[k - 1], s))
                                 other = around[k - 1];
                 /* that two have the same address was told already */
                 if (other && !ip_equal(other->host, s->host))
@@ -96,27 +116,58 @@ static int check_sorted(Model *m, const Subnet *subnets, size_t n) {
         return r;
 }
 
-int validate_subnets(Model *m) {
-        _cleanup_free_ Subnet *subnets = NULL;
-        size_t n = 0, n_max = 0;
+static void add(Subnets *s, const IPAddress *ips, size_t n, Subnet of) {
+        for (size_t i = 0; i < n; i++) {
+                Subnet *new = s->items + s->n;
+
+                if (ip_is_link_local(ips + i))
+                        continue;
+                *new = of;
+                new->net = ips[i];
+                new->host = ips + i;
+                new->sequence = s->n++;
+                mask(&new->net);
+        }
+}
+
+static size_t count(const Model *m) {
+        size_t n = 0;
 
         for (size_t i = 0; i < m->n_switches; i++)
-                n_max += m->switches[i]->n_addresses;
+                n += m->switches[i]->n_addresses;
+        for (size_t v = 0; v < m->n_vms; v++)
+                for (size_t i = 0; i < m->vms[v]->n_interfaces; i++)
+                        n += m->vms[v]->interfaces[i].wire->n_host_addresses;
+        return n;
+}
+
+int validate_subnets(Model *m) {
+        _cleanup_(subnets_done) Subnets s = { 0 };
+        size_t n_max = count(m);
+
         if (n_max < 2)
                 return 0;
-        subnets = calloc(n_max, sizeof(Subnet));
-        if (!subnets)
+        s.items = calloc(n_max, sizeof(Subnet));
+        if (!s.items)
                 return -ENOMEM;
-        for (size_t i = 0; i < m->n_switches; i++)
-                for (size_t k = 0; k < m->switches[i]->n_addresses; k++) {
-                        const IPAddress *host = m->switches[i]->addresses + k;
+        for (size_t i = 0; i < m->n_switches; i++) {
+                Switch *w = m->switches[i];
 
-                        if (ip_is_link_local(host))
-                                continue;
-                        subnets[n] = (Subnet){ *host, host, m->switches[i], n };
-                        mask(&subnets[n++].net);
+                add(&s, w->addresses, w->n_addresses,
+                                (Subnet){ .network = w, .origin = said_at(&w->said, w->origin, KEYS_SWITCH, "Address") });
+        }
+        for (size_t v = 0; v < m->n_vms; v++)
+                for (size_t i = 0; i < m->vms[v]->n_interfaces; i++) {
+                        const Interface *f = m->vms[v]->interfaces + i;
+
+                        if (f->wire->n_host_addresses > 0)
+                                add(&s, f->wire->host_addresses, f->wire->n_host_addresses,
+                                                (Subnet){ .vm = m->vms[v],
+                                                                .interface = f,
+                                                                .origin = said_at(&f->said, f->origin, KEYS_INTERFACE,
+                                                                                "HostAddress") });
                 }
-        if (n > 1)
-                qsort(subnets, n, sizeof(Subnet), compare_subnets);
-        return check_sorted(m, subnets, n);
+        if (s.n > 1)
+                qsort(s.items, s.n, sizeof(Subnet), compare_subnets);
+        return check_sorted(m, s.items, s.n);
 }

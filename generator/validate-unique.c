@@ -111,6 +111,15 @@ static int settle(Claims *c, const char *what) {
         return r;
 }
 
+static int claim_device(Claims *c, VM *vm, const Interface *f, const char *name, const char *key, Role role) {
+        return add_claim(c, (Claim){
+                                            .name = name,
+                                            .role = role,
+                                            .vm = vm,
+                                            .origin = said_at(&f->said, f->origin, KEYS_INTERFACE, key),
+                            });
+}
+
 static int check_interface_names(Model *m) {
         _cleanup_claims_ Claims c = { .m = m };
         int r = 0;
@@ -126,20 +135,13 @@ static int check_interface_names(Model *m) {
                         VM *vm = m->vms[v];
                         const Interface *f = vm->interfaces + i;
 
-                        r = add_claim(&c, (Claim){
-                                                          .name = f->tap,
-                                                          .vm = vm,
-                                                          .origin = said_at(&f->said, f->origin,
-                                                                          KEYS_INTERFACE, "Tap"),
-                                          });
+                        if (f->tap)
+                                r = claim_device(&c, vm, f, f->tap, "Tap", ROLE_OWNER);
                         if (r >= 0 && f->bridge)
-                                r = add_claim(&c, (Claim){
-                                                                  .name = f->bridge,
-                                                                  .role = ROLE_VISITOR,
-                                                                  .vm = vm,
-                                                                  .origin = said_at(&f->said, f->origin,
-                                                                                  KEYS_INTERFACE, "Bridge"),
-                                                  });
+                                r = claim_device(&c, vm, f, f->bridge, "Bridge", ROLE_VISITOR);
+                        if (r >= 0 && f->wire->device)
+                                r = claim_device(&c, vm, f, f->wire->device, "Device",
+                                                f->wire->mode == MACVTAP_PASSTHRU ? ROLE_OWNER : ROLE_VISITOR);
                 }
         return r < 0 ? r : settle(&c, "Interface name");
 }
@@ -173,7 +175,7 @@ static void warn_ambiguous(const Claims *c) {
 }
 
 /* Of the host: on one network only, for a route to the subnet leads to one. */
-static int check_switch_addresses(Model *m) {
+static int check_host_addresses(Model *m) {
         _cleanup_claims_ Claims c = { .m = m };
         int r = 0;
 
@@ -182,7 +184,25 @@ static int check_switch_addresses(Model *m) {
                 r = claim_addresses(&c, NULL, w, w->addresses, w->n_addresses, "",
                                 said_at(&w->said, w->origin, KEYS_SWITCH, "Address"));
         }
+        for (size_t v = 0; v < m->n_vms; v++)
+                for (size_t i = 0; i < m->vms[v]->n_interfaces && r >= 0; i++) {
+                        const Interface *f = m->vms[v]->interfaces + i;
+
+                        if (f->wire->n_host_addresses > 0)
+                                r = claim_addresses(&c, m->vms[v], NULL, f->wire->host_addresses,
+                                                f->wire->n_host_addresses, "",
+                                                said_at(&f->said, f->origin, KEYS_INTERFACE, "HostAddress"));
+                }
         return r < 0 ? r : settle(&c, "Address");
+}
+
+/* What frames of the interface reach, by name: a bridge, or a VLAN of it, an interface of the host, or the tap alone */
+static const char *segment_of(Model *m, const Interface *f) {
+        const char *bridge = f->network ? f->network->bridge : f->bridge;
+
+        if (!bridge)
+                return f->wire->device ?: f->tap ?: "";
+        return f->wire->vlan > 0 ? arena_printf(m->arena, "%s, VLAN %u", bridge, f->wire->vlan) : bridge;
 }
 
 /* Of guests: once per network. */
@@ -193,9 +213,14 @@ static int check_guest_addresses(Model *m) {
         for (size_t v = 0; v < m->n_vms; v++)
                 for (size_t i = 0; i < m->vms[v]->n_interfaces && r >= 0; i++) {
                         const Interface *f = m->vms[v]->interfaces + i;
-                        r = claim_addresses(&c, m->vms[v], NULL, f->addresses, f->n_addresses,
-                                f->network ? f->network->bridge : f->bridge ?: "",
-                                said_at(&f->said, f->origin, KEYS_INTERFACE, "Address"));
+                        const char *segment = f->n_addresses > 0 ? segment_of(m, f) : NULL;
+
+                        if (f->n_addresses > 0 && !segment)
+                                return -ENOMEM;
+                        if (f->type == INTERFACE_USER) /* a network that nobody else sees */
+                                continue;
+                        r = claim_addresses(&c, m->vms[v], NULL, f->addresses, f->n_addresses, segment,
+                                        said_at(&f->said, f->origin, KEYS_INTERFACE, "Address"));
                 }
         if (r >= 0)
                 r = settle(&c, "Address");
@@ -245,6 +270,18 @@ static int claim_serial(Claims *c, VM *vm, const Serial *s) {
                 r = claim.name ? add_claim(c, claim) : -ENOMEM;
         }
         return r;
+}
+
+/* What QEMU listens at for a link between guests */
+static int claim_link(Claims *c, VM *vm, const Interface *f) {
+        if (!f->wire->local.path)
+                return 0;
+        return add_claim(c, (Claim){
+                                            .name = f->wire->local.path,
+                                            .what = "Socket",
+                                            .vm = vm,
+                                            .origin = said_at(&f->said, f->origin, KEYS_INTERFACE, "Local"),
+                            });
 }
 
 /* What is only read, key= says of what object. */
@@ -303,6 +340,8 @@ static int check_files(Model *m) {
                 r = claim_written_images(&c, m->vms[v]);
                 for (size_t i = 0; i < m->vms[v]->n_serials && r >= 0; i++)
                         r = claim_serial(&c, m->vms[v], m->vms[v]->serials + i);
+                for (size_t i = 0; i < m->vms[v]->n_interfaces && r >= 0; i++)
+                        r = claim_link(&c, m->vms[v], m->vms[v]->interfaces + i);
         }
         for (size_t v = 0, n = c.n; v < m->n_vms && n > 0 && r >= 0; v++) {
                 r = claim_read_images(&c, m->vms[v]);
@@ -353,7 +392,7 @@ int validate_unique(Model *m) {
 
         r = check_interface_names(m);
         if (r >= 0)
-                r = check_switch_addresses(m);
+                r = check_host_addresses(m);
         if (r >= 0)
                 r = check_guest_addresses(m);
         if (r >= 0)

@@ -3,7 +3,6 @@
 #include "arena.h"
 #include "conf-table.h"
 #include "names.h"
-#include "nearest.h"
 #include "problem.h"
 #include "sort.h"
 #include "validate.h"
@@ -63,34 +62,7 @@ static int validate_boot(Model *m, VM *vm) {
         if (r >= 0 && !vm->kernel && vm->kernel_command_line)
                 r = vm_problem(m, vm, said_at(&vm->said, vm->origin, KEYS_VM, "KernelCommandLine"),
                                 "KernelCommandLine= needs Kernel=");
-        if (r >= 0 && vm->ready == READY_ADDRESS && vm->n_interfaces == 0)
-                r = vm_problem(m, vm, said_at(&vm->said, vm->origin, KEYS_VM, "Ready"),
-                                "Ready=address needs an interface");
         return r;
-}
-
-static int unknown_switch(Model *m, VM *vm, const Interface *iface) {
-        Nearest nearest = nearest_init(iface->switch_name);
-
-        for (size_t i = 0; i < MIN(m->n_switches, (size_t) 100); i++)
-                nearest_try(&nearest, m->switches[i]->name);
-        return vm_problem(m, vm, said_at(&iface->said, iface->origin, KEYS_INTERFACE, "Switch"),
-                        "Switch=%s is not declared anywhere%s", iface->switch_name, HINT(nearest.best));
-}
-
-static int validate_interface(Model *m, VM *vm, Interface *iface) {
-        if (!iface->tap)
-                iface->tap = derive_tap(m->arena, vm->name, iface->index);
-        if (!iface->tap)
-                return -ENOMEM;
-        if (!iface->model)
-                iface->model = (char *) "virtio";
-        if (iface->bridge)
-                return 0;
-        if (!iface->switch_name)
-                return vm_problem(m, vm, iface->origin, "[Interface] has neither Switch= nor Bridge=");
-        iface->network = model_switch(m, iface->switch_name);
-        return iface->network ? validate_addresses(m, vm, iface) : unknown_switch(m, vm, iface);
 }
 
 static int validate_vm(Model *m, VM *vm) {
@@ -115,10 +87,8 @@ static int validate_vm(Model *m, VM *vm) {
                 r = validate_serials(m, vm);
         if (r >= 0)
                 r = validate_shares(m, vm);
-        for (size_t i = 0; i < vm->n_interfaces && r >= 0; i++) {
-                vm->interfaces[i].index = (unsigned) i;
-                r = validate_interface(m, vm, vm->interfaces + i);
-        }
+        if (r >= 0)
+                r = validate_interfaces(m, vm);
         if (r >= 0)
                 r = validate_health(m, vm);
         if (r >= 0 && vm->machine)
@@ -220,5 +190,7 @@ int model_validate(Model *m, const Host *host) {
                 r = validate_subnets(m);
         if (r >= 0)
                 r = validate_listeners(m);
+        if (r >= 0)
+                r = validate_links(m);
         return r < 0 ? r : spread_problems(m);
 }

@@ -9,6 +9,8 @@
  *     validate-disk.c     disks: what goes with what, and how many there can be
  *     validate-firmware.c firmware, TPM
  *     validate-health.c   what can be asked of the guest at all
+ *     validate-interface.c  interfaces: which keys go with which Type=
+ *     validate-links.c    links between guests: who starts first
  *     validate-network.c  switches: subnets, DHCP ranges; addresses of guests
  *     validate-subnets.c  subnets of two switches that overlap
  *     validate-listen.c   TCP ports that two would listen at
@@ -49,7 +51,8 @@ int model_validate(Model *m, const Host *host);
 /* The steps, in this order; the same results. */
 int validate_disk(Model *m, VM *vm, Disk *d); /* the disks before it are valid */
 int validate_switch(Model *m, Switch *w);
-int validate_addresses(Model *m, VM *vm, const Interface *i); /* i is on a switch of ours */
+int validate_interfaces(Model *m, VM *vm);
+int validate_addresses(Model *m, VM *vm, const Interface *i); /* i is on a switch of ours, or has host addresses */
 int validate_serials(Model *m, VM *vm);
 int validate_shares(Model *m, VM *vm);
 int validate_health(Model *m, VM *vm);
@@ -57,7 +60,16 @@ int validate_hardware(Model *m, VM *vm); /* after all other parts of the VM */
 int validate_firmware(Model *m, VM *vm);
 int validate_macs(Model *m, const Host *host);
 int validate_command(Model *m, VM *vm);
+int validate_links(Model *m); /* after validate_listeners() */
 int validate_subnets(Model *m);
 int validate_listeners(Model *m);
+/* The subnet's own address or its broadcast address: no station has it. /31 and /32 have none (RFC 3021). */
+bool ip_is_subnet_end(const IPAddress *ip, const IPAddress *net);
+bool path_is_temporary(const char *path); /* PrivateTmp=: a path there would be another one for the VM */
+bool path_is_of_qnet(const char *path);   /* what qnet and other VMs keep there is not for this one */
+bool path_is_of_kernel(const char *path); /* /, /dev, /proc, /sys and what is below */
+/* The name of a socket in the VM's own directory, the only place where its user can make one, if no other setting makes
+ * it; NULL otherwise. */
+const char *vm_socket_name(const VM *vm, const char *path);
 bool ip_is_link_local(const IPAddress *ip); /* IPv6: each link has its own, and routes are not asked */
 int validate_unique(Model *m);

@@ -268,15 +268,10 @@ static int match_reply(Qmp *q, json_t *object, json_t **ret) {
         return 1;
 }
 
-int qmp_command(Qmp *q, const char *command, usec_t deadline, json_t **ret) {
-        char line[200];
+/* Sends a line with the number q->id, and waits for the answer to it. */
+static int execute(Qmp *q, const char *line, usec_t deadline, json_t **ret) {
         int r;
 
-        q->id++;
-        r = snprintf(line, sizeof(line), "{\"execute\":\"%s\",\"id\":%" JSON_INTEGER_FORMAT "}\r\n", command,
-                        q->id);
-        if (r < 0 || (size_t) r >= sizeof(line))
-                return -EINVAL;
         r = send_all(q, line, deadline);
         if (r < 0)
                 return r;
@@ -293,6 +288,30 @@ int qmp_command(Qmp *q, const char *command, usec_t deadline, json_t **ret) {
                 if (r != 0)
                         return r < 0 ? r : 0;
         }
+}
+
+int qmp_command(Qmp *q, const char *command, usec_t deadline, json_t **ret) {
+        char line[200];
+        int r;
+
+        q->id++;
+        r = snprintf(line, sizeof(line), "{\"execute\":\"%s\",\"id\":%" JSON_INTEGER_FORMAT "}\r\n", command,
+                        q->id);
+        if (r < 0 || (size_t) r >= sizeof(line))
+                return -EINVAL;
+        return execute(q, line, deadline, ret);
+}
+
+int qmp_command_with(Qmp *q, const char *command, json_t *arguments, usec_t deadline, json_t **ret) {
+        _cleanup_free_ char *text = arguments ? json_dumps(arguments, JSON_COMPACT) : NULL, *line = NULL;
+
+        if (!text)
+                return -ENOMEM;
+        q->id++;
+        if (asprintf(&line, "{\"execute\":\"%s\",\"arguments\":%s,\"id\":%" JSON_INTEGER_FORMAT "}\r\n", command,
+                            text, q->id) < 0)
+                return -ENOMEM;
+        return execute(q, line, deadline, ret);
 }
 
 int qmp_negotiate(Qmp *q, usec_t deadline) {

@@ -41,6 +41,8 @@ void qmp_set_event(Qmp *q, qmp_event_t f, void *userdata);
 int qmp_negotiate(Qmp *q, usec_t deadline);
 /* ret: what "return" held, a new reference; may be NULL. */
 int qmp_command(Qmp *q, const char *command, usec_t deadline, json_t **ret);
+/* The same with arguments, which stay the caller's; NULL: -ENOMEM, as from the function that made them. */
+int qmp_command_with(Qmp *q, const char *command, json_t *arguments, usec_t deadline, json_t **ret);
 /* Reads events until the deadline (-ETIMEDOUT) or until the peer has gone (-ECONNRESET). Stops early with 0
  * after each event, so that the caller can look again. */
 int qmp_wait_event(Qmp *q, usec_t deadline);

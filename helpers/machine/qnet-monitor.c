@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a unit asks of QEMU's monitor: wait until the guest runs, power it down, quit. Comes in: the path of
+/* What a unit asks of QEMU's monitor: wait until the guest runs, plug a cable in or pull it, power the guest down, quit. Comes in: the path of
  * the socket that is qnet's own (QEMU serves one client per socket at a time), and, from systemd, QEMU's
  * process in $MAINPID, so that nobody waits for a QEMU that has died. Changes nothing but the guest. */
 
@@ -26,6 +26,8 @@ typedef struct Monitor {
         usec_t repeat;
         bool paused;
         bool main_gone;
+        const char *link; /* QEMU's name of a network card or its other side */
+        bool up;
         Qmp *qmp;
 } Monitor;
 
@@ -224,9 +226,19 @@ static int monitor_quit(Monitor *m) {
         return r == -ECONNRESET ? wait_gone(m) : log_failure(m, r);
 }
 
+static int monitor_link(Monitor *m) {
+        json_auto_t *arguments = json_pack("{s:s, s:b}", "name", m->link, "up", m->up);
+        int r;
+
+        r = attach(m, false);
+        if (r >= 0)
+                r = qmp_command_with(m->qmp, "set_link", arguments, m->deadline, NULL);
+        return r < 0 ? log_failure(m, r) : 0;
+}
+
 enum { OPTION_TIMEOUT = PROGRAM_OPTION_FIRST, OPTION_REPEAT, OPTION_PAUSED };
 static const ProgramOption options[] = {
-        { OPTION_TIMEOUT, "timeout", "SPAN", "In all (default: 90s, powerdown 60s, quit 10s; or infinity)" },
+        { OPTION_TIMEOUT, "timeout", "SPAN", "In all (default: 90s, powerdown 60s, others 10s; or infinity)" },
         { OPTION_REPEAT, "repeat", "SPAN", "Between presses of the power button (default: 1s)" },
         { OPTION_PAUSED, "paused", NULL, "A guest that was started paused (-S) is good enough" },
         {},
@@ -269,6 +281,16 @@ static int verb_wait(char *words[], void *userdata) {
         return with_socket(words[0], userdata, 90 * USEC_PER_SEC, monitor_wait);
 }
 
+static int verb_link(char *words[], void *userdata) {
+        Monitor *m = userdata;
+
+        m->link = words[1];
+        m->up = streq(words[2], "up");
+        if (!m->up && !streq(words[2], "down"))
+                return program_usage("%s is neither up nor down.", words[2]);
+        return with_socket(words[0], m, 10 * USEC_PER_SEC, monitor_link);
+}
+
 static int verb_powerdown(char *words[], void *userdata) {
         return with_socket(words[0], userdata, 60 * USEC_PER_SEC, monitor_powerdown);
 }
@@ -281,6 +303,8 @@ static int verb_quit(char *words[], void *userdata) {
 static const ProgramVerb verbs[] = {
         { "wait", 1, 1, "SOCKET", "until QEMU, which may not have made its socket yet, runs the guest",
                         verb_wait, .options = BIT(OPTION_TIMEOUT) | BIT(OPTION_PAUSED) },
+        { "link", 3, 3, "SOCKET NAME up|down", "plug the cable of a network card in, or pull it", verb_link,
+                        .options = BIT(OPTION_TIMEOUT) },
         { "powerdown", 1, 1, "SOCKET",
                         "press the power button, again and again, until QEMU has gone; when it\n"
                         "has not in time, warn and leave the rest to systemd (exit status 0)",
@@ -290,7 +314,7 @@ static const ProgramVerb verbs[] = {
 };
 
 static const Program program = {
-        .about = "Ask QEMU's monitor for what its unit wants: to run the guest, to power it down, to end.",
+        .about = "Ask QEMU's monitor for what its unit wants: to run the guest, to pull a cable, to power it down, to end.",
         .verbs = verbs,
         .options = options,
         .parse = parse_option,

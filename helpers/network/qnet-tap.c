@@ -35,6 +35,8 @@ enum {
         OPTION_INDEX,
         OPTION_ENV_FILE,
         OPTION_PIN,
+        OPTION_STORE,
+        OPTION_VHOST,
 };
 static const ProgramOption options[] = {
         { OPTION_VM, "vm", "VM", "The VM" },
@@ -56,7 +58,9 @@ static const ProgramOption options[] = {
         { OPTION_GROUP, "group", "GROUP|GID", "Members of which group may open it" },
         { OPTION_OWNER_OF, "owner-of", "DIR", "Give it to the owner of DIR, instead of to USER" },
         { OPTION_INDEX, "index", "N", "Number of the interface in the VM, for --env-file=; default: 0" },
-        { OPTION_ENV_FILE, "env-file", "FILE", "Where to write QNET_MACn=MAC for a random MAC" },
+        { OPTION_ENV_FILE, "env-file", "FILE", "Where to write QNET_MACn=MAC and QNET_VHOSTn=on|off" },
+        { OPTION_VHOST, "vhost", NULL, "Tell in --env-file= whether there is vhost-net" },
+        { OPTION_STORE, "store", NULL, "Leave the descriptor of a macvtap with systemd, for QEMU" },
         { OPTION_PIN, "pin", "IP", "Make IP of the guest a permanent neighbour entry; may be repeated" },
         {},
 };
@@ -228,6 +232,12 @@ static int parse_option(int option, const char *value, void *userdata) {
                                        : program_usage("--env-file=%s is not a plain absolute path", value);
         case OPTION_PIN:
                 return add_pin(value);
+        case OPTION_STORE:
+                arg.store = true;
+                return 0;
+        case OPTION_VHOST:
+                arg.vhost = true;
+                return 0;
         }
         return parse_port_option(option, value);
 }
@@ -284,8 +294,8 @@ static int verb_own(char *words[], void *userdata) {
                 return program_usage("%s: no such user", user);
         if (arg.has_mac)
                 return program_usage("own takes --mac=random only");
-        if (arg.random_mac != !!arg.env_file)
-                return program_usage("--mac=random and --env-file= go together");
+        if ((arg.random_mac || arg.vhost) != !!arg.env_file)
+                return program_usage("--env-file= goes with --mac=random or --vhost, and these with it");
         return with_tap(words[0], tap_own);
 }
 
@@ -309,7 +319,7 @@ static const ProgramVerb verbs[] = {
                         .options = BIT(OPTION_MODE) | BIT(OPTION_MTU) | BIT(OPTION_LINK) },
         { "own", 1, 2, "IFNAME [USER|UID]", "give it to the user that QEMU runs as", verb_own,
                         .options = BIT(OPTION_OWNER_OF) | BIT(OPTION_MAC) | BIT(OPTION_ENV_FILE) |
-                                   BIT(OPTION_INDEX) | BIT(OPTION_PIN) },
+                                   BIT(OPTION_INDEX) | BIT(OPTION_PIN) | BIT(OPTION_STORE) | BIT(OPTION_VHOST) },
         { "del", 1, 1, "IFNAME", "remove it", verb_del },
         {},
 };

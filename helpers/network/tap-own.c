@@ -169,6 +169,10 @@ int tap_own(Rtnl *rtnl, const TapArguments *a) {
         r = find_tap(rtnl, a, &link);
         if (r < 0)
                 return r;
+        if (a->store && !link_is_macvtap(&link)) {
+                log_error("%s is not a macvtap: QEMU opens a tap by its name, without --store", a->ifname);
+                return -EINVAL;
+        }
         r = link_is_macvtap(&link) ? 0 : give(a, &link, uid); /* of a macvtap, QEMU gets a descriptor */
         if (r < 0)
                 return r;
@@ -179,5 +183,11 @@ int tap_own(Rtnl *rtnl, const TapArguments *a) {
                 if (r < 0)
                         return r;
         }
-        return pin(rtnl, a, &link);
+        if (a->vhost) {
+                r = tap_tell_vhost(a);
+                if (r < 0)
+                        return r;
+        }
+        r = pin(rtnl, a, &link);
+        return r < 0 || !a->store ? r : tap_store(a, &link);
 }

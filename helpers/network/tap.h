@@ -32,6 +32,8 @@ typedef struct TapArguments {
         const char *owner_of; /* a directory whose owner it is; NULL: not given */
         unsigned index;       /* of the interface in the VM */
         const char *env_file; /* NULL: not given */
+        bool store;           /* a macvtap's descriptor goes to systemd, for QEMU */
+        bool vhost;           /* tell whether there is vhost-net */
         IPAddress *pins;
         size_t n_pins;
 } TapArguments;
@@ -41,6 +43,10 @@ int tap_set(Rtnl *rtnl, const TapArguments *arguments); /* as add, of one that i
 int tap_add_macvtap(Rtnl *rtnl, const TapArguments *arguments);
 int tap_own(Rtnl *rtnl, const TapArguments *arguments);
 int tap_del(Rtnl *rtnl, const TapArguments *arguments);
+
+/* What own hands QEMU besides (tap-hand.c) */
+int tap_store(const TapArguments *arguments, const Link *link);
+int tap_tell_vhost(const TapArguments *arguments);
 
 static inline bool link_is_macvtap(const Link *link) {
         return streq(link->kind, "macvtap");

@@ -369,7 +369,7 @@ def test_bad_arguments():
     tap("add", "tap-a", "extra", status=2, says="extra")
     tap("own", "tap-a", status=2, says="either a user or --owner-of=")
     tap("own", "tap-a", "0", "--owner-of=/", status=2, says="either a user or --owner-of=")
-    tap("own", "tap-a", "0", "--mac=random", status=2, says="go together")
+    tap("own", "tap-a", "0", "--mac=random", status=2, says="--env-file= goes with")
     tap("own", "tap-a", "0", f"--mac={MAC}", status=2, says="--mac=random only")
     tap("own", "tap-a", "0", "--env-file=../x", "--mac=random", status=2, says="../x")
     tap("del", "tap-a", "--vm=a", status=2, says="del does not take --vm")

@@ -8,6 +8,7 @@ Then QEMU is started stopped (-S, TCG), must greet on both QMP sockets, must hav
 the drives that the options name, and quits when told. A QEMU that is not installed, or a whole run without any, is
 skipped (77)."""
 
+import fcntl
 import json
 import os
 import re
@@ -22,6 +23,7 @@ import time
 
 VIRTIOFSD = next((p for p in ("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd") if os.access(p, os.X_OK)), None)
 SWTPM = shutil.which("swtpm")
+VDE_SWITCH = shutil.which("vde_switch")
 CREDENTIALS = "/run/credentials/a-vm"
 RANDOM_MAC = "52:54:00:99:99:"
 
@@ -60,7 +62,8 @@ def words(line):
 
 
 def variables(word):
-    """$$, ${QNET_MAC0} and ${CREDENTIALS_DIRECTORY}; nothing else may be there."""
+    """$$, ${QNET_MAC0}, ${QNET_VHOST0} and ${CREDENTIALS_DIRECTORY}; nothing else may be there."""
+    word = re.sub(r"\$\{QNET_VHOST\d+\}", "off", word)
     word = word.replace("${CREDENTIALS_DIRECTORY}", CREDENTIALS)
     word = re.sub(r"\$\{QNET_MAC(\d+)\}", lambda m: RANDOM_MAC + f"{int(m[1]):02x}", word)
     assert not re.search(r"(?<!\$)(\$\$)*\$(?!\$)", word), f"a variable in {word}"
@@ -83,7 +86,7 @@ class Machine:
     def __init__(self, command, directory, taps):
         self.directory, self.taps = directory, taps
         self.macs, self.drives, self.sockets = [], [], {}
-        self.ends, self.children = [], []
+        self.ends, self.children, self.descriptors = [], [], []
         self.command = [command[0], "-S"]
         i = 1
         while i < len(command):
@@ -131,14 +134,46 @@ class Machine:
         elif name == "-bios":
             value = self.file(value, lambda path: self.sized(path, 128 << 10))
         elif name in ("-netdev", "-nic"):
-            self.tap(split_options(value)["ifname"])
-        if not self.taps and (name in ("-netdev", "-nic") or name == "-device" and "netdev=" in value):
+            value = self.network(split_options(value), value)
+        if not self.taps and (name in ("-netdev", "-nic", "-net") or name == "-device" and "netdev=" in value):
             return
         if not self.taps and name == "-object" and "netdev=" in value:
             return
-        if name in ("-device", "-nic") and "mac" in split_options(value):
-            self.macs.append(split_options(value)["mac"].lower())
+        if name in ("-device", "-nic", "-net"):
+            self.macs += [v.lower() for k, v in split_options(value).items() if k in ("mac", "macaddr")]
         self.command += [name, value]
+
+    def network(self, options, value):
+        """What a network card is connected to."""
+        if "ifname" in options:
+            self.tap(options["ifname"], "queues" in options)
+        if "fd" in options:  # a macvtap; any tap will do
+            self.descriptors.append(self.open_tap(f"fd{options['fd']}"))
+            value = value.replace(f"fd={options['fd']}", f"fd={self.descriptors[-1]}")
+        if "sock" in options:
+            value = value.replace("sock=" + double(options["sock"]), "sock=" + double(self.vde_switch()))
+        for key in ("addr.path", "local.path"):
+            if key in options:
+                path = os.path.join(self.directory, f"{options['id']}.socket")
+                value = value.replace(f"{key}={double(options[key])}", f"{key}={path}")
+        return value.replace(",vhost=on,vhostforce=on", "")  # hosts may have no vhost-net
+
+    def vde_switch(self):
+        path = os.path.join(self.directory, "vde")
+        if not os.path.exists(path):
+            with open(path + ".log", "wb") as log:  # it ends at the end of its input
+                self.children.append(subprocess.Popen([VDE_SWITCH, "--sock", path], stdin=subprocess.PIPE, stdout=log, stderr=log))
+            end = time.monotonic() + 20
+            while not os.path.exists(os.path.join(path, "ctl")) and time.monotonic() < end:
+                time.sleep(0.01)
+        return path
+
+    @staticmethod
+    def open_tap(name):
+        fd = os.open("/dev/net/tun", os.O_RDWR)
+        fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH22x", name.encode(), 0x5002))  # TUNSETIFF, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
+        os.set_inheritable(fd, True)
+        return fd
 
     def characters(self, options, value):
         """What a chardev is connected to: sockets of QMP, what [Serial] names, virtiofsd."""
@@ -185,7 +220,7 @@ class Machine:
         for child in self.children:  # they end when QEMU does
             child.kill()
             child.wait()
-        for fd in self.ends:
+        for fd in self.ends + self.descriptors:
             os.close(fd)
 
     def file(self, path, make):
@@ -241,14 +276,14 @@ class Machine:
         with open(path, "wb") as f:
             f.write(struct.pack(">10I", *head) + b"\0" * reserved + body + names)
 
-    def tap(self, name):
+    def tap(self, name, queues):
         if self.taps:
-            subprocess.run(["ip", "tuntap", "add", "dev", name, "mode", "tap", "vnet_hdr"], check=True)
+            subprocess.run(["ip", "tuntap", "add", "dev", name, "mode", "tap", "vnet_hdr"] + ["multi_queue"] * queues, check=True)
 
     def run(self):
         log = os.path.join(self.directory, "log")
         with open(log, "wb") as f:
-            qemu = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=f, stderr=f,
+            qemu = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=f, stderr=f, pass_fds=self.descriptors,
                                     env=dict(os.environ, QEMU_AUDIO_DRV="none"))
         try:
             self.talk(qemu)
@@ -321,6 +356,9 @@ def run_unit(path, skipped, taps):
         return None
     if "-tpmdev" in commands[0] and not SWTPM:
         skipped.append(f"{os.path.basename(path)}: no swtpm")
+        return None
+    if any(word.startswith("vde,") for word in commands[0]) and not VDE_SWITCH:
+        skipped.append(f"{os.path.basename(path)}: no vde_switch")
         return None
     with tempfile.TemporaryDirectory(prefix="qnet-qemu-") as directory:
         if taps:

@@ -30,6 +30,7 @@ static void lan_begin(Lan *l) {
                                 .origin = { "/etc/qnet/s1.conf", 1 } },
                 .interface = { .tap = (char *) "tap-a",
                                 .model = (char *) "virtio",
+                                .wire = &wire_defaults,
                                 .origin = { "/etc/qnet/a.conf", 5 } },
                 .disk = { .image = (char *) "/srv/a.raw", .bus = (char *) "virtio" },
                 .vm = { .name = (char *) "a",

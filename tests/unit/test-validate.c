@@ -36,7 +36,7 @@ static void test_references(void **state) {
         assert_string_equal(m->switches[0]->bridge, "s");
         problems_one("[VM a]\nSwitch=lna\n[Switch lan]\n",
                         "a " T "2: Switch=lna is not declared anywhere (did you mean lan?)\n");
-        problems_one("[VM a]\n[Interface]\n", "a " T "2: [Interface] has neither Switch= nor Bridge=\n");
+        problems_one("[VM a]\n[Interface]\n", "a " T "2: [Interface] has neither Switch= nor Bridge=; or say HostAddress= or another Type=\n");
         problems_one("[VM a]\n[Interface]\nSwitch=s\nBridge=b\n[Switch s]\n",
                         "a " T "4: Bridge=b cannot be: the same section says both Switch= and Bridge=\n");
         problems_one("[VM a]\nBridge=b\nSwitch=s\n[Switch s]\n",

@@ -62,11 +62,27 @@ static void test_ports(void **state) {
         assert_true(port.pvid == 0 && vlan_set_is_empty(&port.untagged) && vlan_set_has(&port.members, 20));
 }
 
+static void test_runs(void **state) {
+        unsigned first = 7, last = 7;
+        VlanSet set, more;
+
+        assert_int_equal(vlan_set_parse("1,10-12,13,4000-4094", &set), 0);
+        assert_true(vlan_set_run(&set, 1, &first, &last) && first == 1 && last == 1);
+        assert_true(vlan_set_run(&set, 2, &first, &last) && first == 10 && last == 13);
+        assert_true(vlan_set_run(&set, 14, &first, &last) && first == 4000 && last == 4094);
+        assert_false(vlan_set_run(&set, 4095, &first, &last));
+        assert_int_equal(vlan_set_parse("2-9", &more), 0);
+        vlan_set_add_all(&set, &more);
+        assert_true(vlan_set_run(&set, 1, &first, &last) && first == 1 && last == 13);
+        assert_false(vlan_set_run(&(VlanSet){ 0 }, 1, &first, &last));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_lists),
                 cmocka_unit_test(test_bad_lists),
                 cmocka_unit_test(test_ports),
+                cmocka_unit_test(test_runs),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,25 @@ bool vlan_set_is_empty(const VlanSet *set) {
         return true;
 }
 
+void vlan_set_add_all(VlanSet *set, const VlanSet *other) {
+        for (size_t i = 0; i < ELEMENTSOF(set->bits); i++)
+                set->bits[i] |= other->bits[i];
+}
+
+bool vlan_set_run(const VlanSet *set, unsigned from, unsigned *ret_first, unsigned *ret_last) {
+        unsigned first = from, last;
+
+        while (first <= VLAN_MAX && !vlan_set_has(set, first))
+                first++;
+        if (first > VLAN_MAX)
+                return false;
+        for (last = first; last < VLAN_MAX && vlan_set_has(set, last + 1);)
+                last++;
+        *ret_first = first;
+        *ret_last = last;
+        return true;
+}
+
 PortVlans port_vlans_access(unsigned vlan) {
         return port_vlans_trunk(&(VlanSet){ 0 }, vlan);
 }

@@ -17,6 +17,10 @@ static inline bool vlan_set_has(const VlanSet *set, unsigned vlan) {
 static inline void vlan_set_add(VlanSet *set, unsigned vlan) {
         set->bits[vlan / 64] |= UINT64_C(1) << (vlan % 64);
 }
+void vlan_set_add_all(VlanSet *set, const VlanSet *other);
+/* The first run of VLANs that are all in the set and none below from; false: there is none. For all of them:
+ * for (unsigned a = 1, b; vlan_set_run(set, a, &a, &b); a = b + 1) */
+bool vlan_set_run(const VlanSet *set, unsigned from, unsigned *ret_first, unsigned *ret_last);
 bool vlan_set_is_empty(const VlanSet *set);
 /* "10,20-30", single ones and ranges in any order. -EINVAL, -ERANGE. */
 int vlan_set_parse(const char *s, VlanSet *ret);
