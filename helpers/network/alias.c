@@ -7,6 +7,7 @@ static const char *const words[] = {
         [ALIAS_SWITCH] = "switch=",
         [ALIAS_TRUNK] = "trunk=",
         [ALIAS_VXLAN] = "vxlan=",
+        [ALIAS_WIRE] = "wire=",
 };
 
 static int parse_word(const char *word, Alias *alias) {
@@ -27,7 +28,8 @@ static int parse_name(const char *word, Alias *alias) {
                 v = startswith(word, words[kind]);
                 alias->kind = kind;
         }
-        if (!v || !name_is_valid(v) || strlen(v) >= sizeof(alias->name))
+        if (!v || strlen(v) >= sizeof(alias->name) ||
+                        !(alias->kind == ALIAS_WIRE ? ifname_is_valid(v) : name_is_valid(v)))
                 return -EINVAL;
         memcpy(alias->name, v, strlen(v) + 1);
         return 0;

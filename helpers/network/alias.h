@@ -7,6 +7,7 @@
  *     bridge         qnet:switch=NAME
  *     veth           qnet:trunk=BRIDGE-BRIDGE               both ends have the same
  *     vxlan          qnet:vxlan=BRIDGE
+ *     ifb            qnet:wire=TAP                          what that tap's guest sends passes it
  *
  * Further " key=value" words are ignored. An alias without the "qnet:" prefix is somebody else's. Only those with
  * CAP_NET_ADMIN can set one, but an administrator's hand is not ours: what is not of this form is foreign. */
@@ -21,13 +22,14 @@ typedef enum AliasKind {
         ALIAS_SWITCH,
         ALIAS_TRUNK,
         ALIAS_VXLAN,
+        ALIAS_WIRE,
 } AliasKind;
 
 typedef struct Alias {
         AliasKind kind;
         bool has_mac;
         struct ether_addr mac;
-        char name[NAME_LENGTH_MAX + 1]; /* of the VM or the switch; what a trunk or tunnel leads to */
+        char name[NAME_LENGTH_MAX + 1]; /* of the VM or the switch; what a trunk, tunnel or wire leads to */
 } Alias;
 
 /* 0; -ENOENT without our prefix (also NULL), -EINVAL with it but not of the form: *ret is then all zero,

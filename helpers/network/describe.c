@@ -24,6 +24,8 @@ const char *link_describe(const Link *link, char buf[static LINK_DESCRIPTION_SIZ
                 snprintf(buf, LINK_DESCRIPTION_SIZE, "an end of the trunk %s", link->alias.name);
         else if (link->alias.kind == ALIAS_VXLAN)
                 snprintf(buf, LINK_DESCRIPTION_SIZE, "the VXLAN tunnel of bridge %s", link->alias.name);
+        else if (link->alias.kind == ALIAS_WIRE)
+                snprintf(buf, LINK_DESCRIPTION_SIZE, "the wire of tap %s", link->alias.name);
         else {
                 if (kind)
                         n = snprintf(buf, LINK_DESCRIPTION_SIZE, "%s ", kind);

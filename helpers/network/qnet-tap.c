@@ -29,6 +29,8 @@ enum {
         OPTION_ISOLATED,
         OPTION_QUEUES,
         OPTION_LINK,
+        OPTION_TO_GUEST,
+        OPTION_FROM_GUEST,
         OPTION_OWNER,
         OPTION_GROUP,
         OPTION_OWNER_OF,
@@ -54,6 +56,10 @@ static const ProgramOption options[] = {
         { OPTION_ISOLATED, "isolated", NULL, "No traffic to other isolated ports of the bridge" },
         { OPTION_QUEUES, "queues", "N", "How often QEMU opens it; default: 1" },
         { OPTION_LINK, "link", "up|down", "down: nothing passes; default: up" },
+        { OPTION_TO_GUEST, "to-guest", "SHAPE",
+                        "What the wire does to frames towards the guest:\n"
+                        "rate=BITPS,delay=USEC,jitter=USEC,loss=PPM,duplicate=PPM,corrupt=PPM,reorder=PPM" },
+        { OPTION_FROM_GUEST, "from-guest", "SHAPE", "and to those from it" },
         { OPTION_OWNER, "owner", "USER|UID", "Who may open it; default: root" },
         { OPTION_GROUP, "group", "GROUP|GID", "Members of which group may open it" },
         { OPTION_OWNER_OF, "owner-of", "DIR", "Give it to the owner of DIR, instead of to USER" },
@@ -159,6 +165,15 @@ static int parse_link(const char *s) {
         return arg.link_down || streq(s, "up") ? 0 : program_usage("--link=%s is neither up nor down", s);
 }
 
+static int parse_shape(const char *option, const char *s, Shape *ret) {
+        const char *why = NULL;
+        int r = shape_parse(s, ret, &why);
+
+        if (r == -ENOMEM)
+                return log_oom();
+        return r < 0 ? program_usage("--%s=%s %s", option, s, why) : 0;
+}
+
 /* How the port is on its network */
 static int parse_port_option(int option, const char *value) {
         switch (option) {
@@ -186,6 +201,10 @@ static int parse_port_option(int option, const char *value) {
                                        : program_usage("--queues=%s is not a number from 1 to 256", value);
         case OPTION_LINK:
                 return parse_link(value);
+        case OPTION_TO_GUEST:
+                return parse_shape("to-guest", value, &arg.to_guest);
+        case OPTION_FROM_GUEST:
+                return parse_shape("from-guest", value, &arg.from_guest);
         }
         return PROGRAM_USAGE;
 }
@@ -304,10 +323,11 @@ static int verb_del(char *words[], void *userdata) {
 }
 
 #define BIT PROGRAM_BIT
+#define SHAPE_OPTIONS (BIT(OPTION_TO_GUEST) | BIT(OPTION_FROM_GUEST))
 #define PORT_OPTIONS                                                                               \
         (BIT(OPTION_BRIDGE) | BIT(OPTION_HOST_ADDRESS) | BIT(OPTION_MTU) | BIT(OPTION_VLAN) |      \
                         BIT(OPTION_TRUNK_VLANS) | BIT(OPTION_NATIVE_VLAN) | BIT(OPTION_ISOLATED) | \
-                        BIT(OPTION_QUEUES) | BIT(OPTION_LINK) | BIT(OPTION_OWNER) | BIT(OPTION_GROUP))
+                        BIT(OPTION_QUEUES) | BIT(OPTION_LINK) | BIT(OPTION_OWNER) | BIT(OPTION_GROUP) | SHAPE_OPTIONS)
 static const ProgramVerb verbs[] = {
         { "add", 1, 1, "IFNAME", "make a persistent tap for a VM, on a bridge or with addresses of the host",
                         verb_add, .required = BIT(OPTION_VM) | BIT(OPTION_MAC), .options = PORT_OPTIONS },
@@ -316,7 +336,7 @@ static const ProgramVerb verbs[] = {
         { "add-macvtap", 1, 1, "IFNAME",
                         "make a macvtap for a VM on an interface of the host, or bring it in line",
                         verb_add_macvtap, .required = BIT(OPTION_VM) | BIT(OPTION_MAC) | BIT(OPTION_DEVICE),
-                        .options = BIT(OPTION_MODE) | BIT(OPTION_MTU) | BIT(OPTION_LINK) },
+                        .options = BIT(OPTION_MODE) | BIT(OPTION_MTU) | BIT(OPTION_LINK) | SHAPE_OPTIONS },
         { "own", 1, 2, "IFNAME [USER|UID]", "give it to the user that QEMU runs as", verb_own,
                         .options = BIT(OPTION_OWNER_OF) | BIT(OPTION_MAC) | BIT(OPTION_ENV_FILE) |
                                    BIT(OPTION_INDEX) | BIT(OPTION_PIN) | BIT(OPTION_STORE) | BIT(OPTION_VHOST) },

@@ -10,6 +10,7 @@
 static const struct nla_policy link_policy[IFLA_MAX + 1] = {
         [IFLA_IFNAME] = { .type = NLA_STRING, .minlen = 1, .maxlen = IFNAMSIZ },
         [IFLA_IFALIAS] = { .type = NLA_STRING, .maxlen = ALIAS_SIZE },
+        [IFLA_QDISC] = { .type = NLA_STRING },
         [IFLA_MTU] = { .type = NLA_U32 },
         [IFLA_MASTER] = { .type = NLA_U32 },
         [IFLA_LINK] = { .type = NLA_U32 },
@@ -181,6 +182,8 @@ int link_from_message(struct nlmsghdr *h, Link *ret) {
                 memcpy(&link.mac, nla_data(tb[IFLA_ADDRESS]), sizeof(link.mac));
                 link.has_mac = true;
         }
+        if (tb[IFLA_QDISC])
+                copy_string(link.qdisc, sizeof(link.qdisc), tb[IFLA_QDISC]);
         if (tb[IFLA_IFALIAS]) {
                 copy_string(link.alias_text, sizeof(link.alias_text), tb[IFLA_IFALIAS]);
                 (void) alias_parse(link.alias_text, &link.alias); /* else foreign, as the header says */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Links that are made of nothing or of another link, over rtnetlink(7): veth pairs, macvtaps, VXLAN
- * tunnels. The attributes are those of linux/if_link.h and linux/veth.h. */
+/* Links that are made of nothing or of another link, over rtnetlink(7): veth pairs, macvtaps, ifb devices,
+ * VXLAN tunnels. The attributes are those of linux/if_link.h and linux/veth.h. */
 
 #include <linux/veth.h>
 
@@ -17,7 +17,7 @@ static const struct nla_policy vxlan_policy[IFLA_VXLAN_MAX + 1] = {
         [IFLA_VXLAN_PORT] = { .type = NLA_U16 },
 };
 
-/* A message that makes a link of that kind, up to and into IFLA_INFO_DATA; end() closes what is open. */
+/* A message that makes a link of that kind, up to and into IFLA_INFO_DATA; end() closes what is open. mac: NULL for any. */
 typedef struct NewLink {
         struct nl_msg *m;
         struct nlattr *info, *data;
@@ -35,7 +35,8 @@ static int begin(NewLink *new, const char *kind, const char *name, const struct 
         if (!m)
                 return -ENOMEM;
         NLA_PUT_STRING(m, IFLA_IFNAME, name);
-        NLA_PUT(m, IFLA_ADDRESS, sizeof(*mac), mac);
+        if (mac)
+                NLA_PUT(m, IFLA_ADDRESS, sizeof(*mac), mac);
         NLA_PUT_U32(m, IFLA_GROUP, LINK_GROUP);
         if (lower > 0)
                 NLA_PUT_U32(m, IFLA_LINK, (uint32_t) lower);
@@ -113,6 +114,15 @@ int link_set_macvtap_mode(Rtnl *rtnl, int ifindex, unsigned mode) {
 
 nla_put_failure:
         return -EMSGSIZE;
+}
+
+/* Nobody sees its MAC: the kernel may pick one. */
+int link_add_ifb(Rtnl *rtnl, const char *name) {
+        _cleanup_(new_link_done) NewLink new = { 0 };
+        int r;
+
+        r = begin(&new, "ifb", name, NULL, 0);
+        return r < 0 ? r : end(rtnl, &new);
 }
 
 /* ---- VXLAN ---- */

@@ -11,12 +11,14 @@
  * Getting and listing needs no privilege; everything else CAP_NET_ADMIN.
  *
  * Behind this header stand rtnl.c (the socket), rtnl-link.c, rtnl-bridge.c, rtnl-vlan.c, rtnl-virtual.c,
+ * rtnl-qdisc.c,
  * rtnl-neighbour.c, rtnl-fdb.c and rtnl-address.c; nothing else includes libnl. */
 
 #include <net/if.h>
 #include <linux/neighbour.h>
 
 #include "alias.h"
+#include "shape.h"
 #include "vlan-set.h"
 
 typedef struct Rtnl Rtnl;
@@ -65,6 +67,7 @@ typedef struct Link {
         bool has_vlans;        /* bridge: the kernel can filter them */
         uint16_t vlan;         /* kind "vlan": which */
         unsigned macvlan_mode; /* macvtap: MACVLAN_MODE_* of linux/if_link.h */
+        char qdisc[16];        /* the kind of the queueing discipline at its root */
 } Link;
 
 static inline bool link_is_bridge(const Link *link) {
@@ -128,6 +131,7 @@ int link_add_veth(Rtnl *rtnl, const char *name, const struct ether_addr *mac, co
 /* mode: MACVLAN_MODE_* */
 int link_add_macvtap(Rtnl *rtnl, const char *name, const struct ether_addr *mac, int lower, unsigned mode);
 int link_set_macvtap_mode(Rtnl *rtnl, int ifindex, unsigned mode);
+int link_add_ifb(Rtnl *rtnl, const char *name); /* -EOPNOTSUPP: the kernel has none */
 
 typedef struct Vxlan {
         unsigned vni, port;     /* port: UDP */
@@ -137,6 +141,23 @@ typedef struct Vxlan {
 } Vxlan;
 int link_add_vxlan(Rtnl *rtnl, const char *name, const struct ether_addr *mac, const Vxlan *vxlan);
 int vxlan_get(Rtnl *rtnl, int ifindex, Vxlan *ret); /* -EINVAL: that is no VXLAN device */
+
+/* ---- queueing disciplines ---- */
+
+/* The discipline that does this: "tbf" for a rate alone, else "netem" */
+const char *shape_qdisc(const Shape *s);
+/* Puts it at the root of the device, for what leaves by it. One of the same kind that is there already is
+ * changed and keeps the frames in it. -ENOENT: the kernel has no such discipline. */
+int qdisc_set_shape(Rtnl *rtnl, int ifindex, unsigned mtu, const Shape *s);
+/* By its kind, the root may be one of these. */
+bool qdisc_may_be_shape(const Link *link);
+/* 0 also if there is none that we put there. */
+int qdisc_remove_shape(Rtnl *rtnl, const Link *link);
+
+/* All that comes in by the device leaves by another, at once; -ENOENT: the kernel cannot. 0 also if
+ * something is redirected by us already. */
+int ingress_redirect(Rtnl *rtnl, int ifindex, int to);
+int ingress_stop_redirecting(Rtnl *rtnl, int ifindex); /* 0 also if nothing was */
 
 /* ---- neighbours and FDB entries ---- */
 

@@ -230,12 +230,14 @@ int tap_add(Rtnl *rtnl, const TapArguments *a) {
         if (r < 0)
                 return r;
         r = configure(rtnl, a, &link, &bridge);
-        if (r < 0)
+        if (r >= 0)
+                r = tap_shape(rtnl, a, &link);
+        if (r < 0 || fd < 0)
                 return r;
-        if (fd >= 0) {
-                r = tun_set_persistent(fd);
-                if (r < 0)
-                        return log_error_errno(r, "Cannot make %s persistent: %m", a->ifname);
+        r = tun_set_persistent(fd);
+        if (r < 0) {
+                (void) tap_unshape(rtnl, a->ifname);
+                return log_error_errno(r, "Cannot make %s persistent: %m", a->ifname);
         }
         return 0;
 }
@@ -248,5 +250,7 @@ int tap_set(Rtnl *rtnl, const TapArguments *a) {
         if (r < 0)
                 return r;
         r = adopt(rtnl, a, &link);
-        return r < 0 ? r : configure(rtnl, a, &link, &bridge);
+        if (r >= 0)
+                r = configure(rtnl, a, &link, &bridge);
+        return r < 0 ? r : tap_shape(rtnl, a, &link);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* qnet-tap del: removes a tap and the permanent neighbour entries of the guest behind it. Leases among
- * them come back with the guest's next request. */
+/* qnet-tap del: removes a tap, the device that its guest's frames pass, and the permanent neighbour entries
+ * of the guest. Leases among them come back with the guest's next request. */
 
 #include "describe.h"
 #include "log.h"
@@ -14,7 +14,7 @@ int tap_del(Rtnl *rtnl, const TapArguments *a) {
 
         r = link_get_by_name(rtnl, a->ifname, &link);
         if (r == -ENODEV)
-                return 0;
+                return tap_unshape(rtnl, a->ifname);
         if (r < 0)
                 return log_error_errno(r, "Cannot look up %s: %m%s", a->ifname, rtnl_reason(rtnl));
         if (!link_is_our_tap(&link)) {
@@ -31,5 +31,5 @@ int tap_del(Rtnl *rtnl, const TapArguments *a) {
                         log_warning_errno(r, "Cannot remove the neighbour entries of VM %s, ignoring: %m%s",
                                         link.alias.name, rtnl_reason(rtnl));
         }
-        return 0;
+        return tap_unshape(rtnl, a->ifname);
 }

@@ -143,6 +143,8 @@ int tap_add_macvtap(Rtnl *rtnl, const TapArguments *a) {
         if (r < 0)
                 return r;
         r = configure(rtnl, a, &link);
+        if (r >= 0)
+                r = tap_shape(rtnl, a, &link);
         if (r < 0 && made) {
                 q = link_delete(rtnl, link.ifindex);
                 if (q < 0 && q != -ENODEV)

@@ -27,6 +27,7 @@ typedef struct TapArguments {
         unsigned access_vlan; /* 0: none */
         unsigned native_vlan;
         VlanSet trunk_vlans;
+        Shape to_guest, from_guest;
         uid_t owner;          /* (uid_t) -1: not given */
         gid_t group;          /* (gid_t) -1: not given */
         const char *owner_of; /* a directory whose owner it is; NULL: not given */
@@ -47,6 +48,12 @@ int tap_del(Rtnl *rtnl, const TapArguments *arguments);
 /* What own hands QEMU besides (tap-hand.c) */
 int tap_store(const TapArguments *arguments, const Link *link);
 int tap_tell_vhost(const TapArguments *arguments);
+
+/* After all else of the tap is as it shall be: makes its wire so. link: as add or set found it; all zero
+ * but ifindex if it is new. */
+int tap_shape(Rtnl *rtnl, const TapArguments *arguments, const Link *link);
+/* When the tap is gone, or never came to be */
+int tap_unshape(Rtnl *rtnl, const char *ifname);
 
 static inline bool link_is_macvtap(const Link *link) {
         return streq(link->kind, "macvtap");

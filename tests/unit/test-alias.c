@@ -26,6 +26,8 @@ static void test_ours(void **state) {
         alias_one("qnet:switch=s1 ", 0, ALIAS_SWITCH, "s1", "");
         alias_one("qnet:trunk=s1-s2", 0, ALIAS_TRUNK, "s1-s2", "");
         alias_one("qnet:vxlan=s1", 0, ALIAS_VXLAN, "s1", "");
+        alias_one("qnet:wire=tap-a", 0, ALIAS_WIRE, "tap-a", "");
+        alias_one("qnet:wire=_t", 0, ALIAS_WIRE, "_t", ""); /* no name of ours, but one of an interface */
 }
 
 static void test_foreign(void **state) {
@@ -42,6 +44,8 @@ static void test_foreign(void **state) {
         foreign_one("qnet:=a", -EINVAL);
         foreign_one("qnet:trunk=s1/s2", -EINVAL);
         foreign_one("qnet:vm=a\n", -EINVAL);
+        foreign_one("qnet:wire=a/b", -EINVAL);
+        foreign_one("qnet:wire=a234567890123456", -EINVAL);
         foreign_one("qnet:vm=" NAME_63 "4", -EINVAL);
         foreign_one("qnet: vm=a", -EINVAL);
         foreign_one("qnet:mac=52:54:00:aa:bb:cc vm=a", -EINVAL);
