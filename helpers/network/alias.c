@@ -2,12 +2,15 @@
 
 #include "alias.h"
 
+#define PREFIX "qnet:"
+
 static const char *const words[] = {
         [ALIAS_TAP] = "vm=",
         [ALIAS_SWITCH] = "switch=",
         [ALIAS_TRUNK] = "trunk=",
         [ALIAS_VXLAN] = "vxlan=",
         [ALIAS_WIRE] = "wire=",
+        [ALIAS_UPLINK] = "uplink=",
 };
 
 static int parse_word(const char *word, Alias *alias) {
@@ -19,6 +22,20 @@ static int parse_word(const char *word, Alias *alias) {
                 return -EINVAL;
         alias->has_mac = true;
         return 0;
+}
+
+/* Of an uplink. What follows "was=" may hold anything, spaces too. */
+static void parse_former(const char *body, char *next, Alias *alias) {
+        while (next) {
+                const char *v = startswith(next, "was=");
+
+                if (v && *v) {
+                        alias->was = (unsigned char) (strlen(PREFIX) + (size_t) (v - body));
+                        return;
+                }
+                if (streq(strsep(&next, " "), "down"))
+                        alias->was_down = true;
+        }
 }
 
 static int parse_name(const char *word, Alias *alias) {
@@ -42,7 +59,7 @@ int alias_parse(const char *text, Alias *ret) {
         int r;
 
         *ret = alias;
-        body = text ? startswith(text, "qnet:") : NULL;
+        body = text ? startswith(text, PREFIX) : NULL;
         if (!body)
                 return -ENOENT;
         if (strlen(body) >= sizeof(copy))
@@ -55,6 +72,8 @@ int alias_parse(const char *text, Alias *ret) {
                 r = parse_word(strsep(&next, " "), &alias);
         if (r < 0)
                 return r;
+        if (alias.kind == ALIAS_UPLINK)
+                parse_former(copy, next, &alias);
         *ret = alias;
         return 0;
 }
@@ -64,8 +83,9 @@ const char *alias_format(const Alias *alias, char buf[static ALIAS_SIZE]) {
 
         assert(alias->kind > ALIAS_FOREIGN && alias->kind < (AliasKind) ELEMENTSOF(words));
         if (alias->kind == ALIAS_TAP && alias->has_mac)
-                snprintf(buf, ALIAS_SIZE, "qnet:vm=%s mac=%s", alias->name, format_mac(&alias->mac, mac));
+                snprintf(buf, ALIAS_SIZE, PREFIX "vm=%s mac=%s", alias->name, format_mac(&alias->mac, mac));
         else
-                snprintf(buf, ALIAS_SIZE, "qnet:%s%s", words[alias->kind], alias->name);
+                snprintf(buf, ALIAS_SIZE, PREFIX "%s%s%s", words[alias->kind], alias->name,
+                                alias->was_down ? " down" : "");
         return buf;
 }

@@ -26,6 +26,8 @@ const char *link_describe(const Link *link, char buf[static LINK_DESCRIPTION_SIZ
                 snprintf(buf, LINK_DESCRIPTION_SIZE, "the VXLAN tunnel of bridge %s", link->alias.name);
         else if (link->alias.kind == ALIAS_WIRE)
                 snprintf(buf, LINK_DESCRIPTION_SIZE, "the wire of tap %s", link->alias.name);
+        else if (link->alias.kind == ALIAS_UPLINK)
+                snprintf(buf, LINK_DESCRIPTION_SIZE, "the uplink of switch %s", link->alias.name);
         else {
                 if (kind)
                         n = snprintf(buf, LINK_DESCRIPTION_SIZE, "%s ", kind);

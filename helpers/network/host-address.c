@@ -1,20 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <fcntl.h>
-
 #include "host-address.h"
+#include "knob.h"
 #include "log.h"
-
-static int write_ipv6_knob(const char *ifname, const char *knob, const char *value) {
-        char path[128];
-        _cleanup_close_ int fd = -1;
-
-        snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", ifname, knob);
-        fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (fd < 0)
-                return errno == ENOENT ? 0 : -errno; /* no IPv6 in this kernel */
-        return write(fd, value, strlen(value)) < 0 ? -errno : 0;
-}
 
 /* Netlink has no attribute for either. */
 void host_address_tame_ipv6(const char *ifname) {
@@ -22,7 +10,7 @@ void host_address_tame_ipv6(const char *ifname) {
         int r;
 
         for (size_t i = 0; i < ELEMENTSOF(knobs); i++) {
-                r = write_ipv6_knob(ifname, knobs[i], "0");
+                r = knob_write(AF_INET6, ifname, knobs[i], 0);
                 if (r < 0)
                         log_warning_errno(r, "Cannot turn off net.ipv6.conf.%s.%s, ignoring: %m", ifname,
                                         knobs[i]);
@@ -62,9 +50,13 @@ static int change_addresses(Rtnl *rtnl, const Link *link, const IPAddress *addre
         return 0;
 }
 
+int host_address_add(Rtnl *rtnl, const Link *link, const IPAddress *addresses, size_t n) {
+        return change_addresses(rtnl, link, addresses, n, true);
+}
+
 int host_address_set(Rtnl *rtnl, const Link *link, const IPAddress *addresses, size_t n) {
         int r;
 
         r = change_addresses(rtnl, link, addresses, n, false);
-        return r < 0 ? r : change_addresses(rtnl, link, addresses, n, true);
+        return r < 0 ? r : host_address_add(rtnl, link, addresses, n);
 }

@@ -9,5 +9,7 @@
 /* A guest must not give the host a default route by a router advertisement, and an address that only this
  * host has need not wait for duplicates. What cannot be set is survived. */
 void host_address_tame_ipv6(const char *ifname);
+/* Gives it those that it lacks. */
+int host_address_add(Rtnl *rtnl, const Link *link, const IPAddress *addresses, size_t n);
 /* Makes the global addresses of the link exactly these. */
 int host_address_set(Rtnl *rtnl, const Link *link, const IPAddress *addresses, size_t n);

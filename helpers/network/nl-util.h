@@ -57,5 +57,7 @@ int address_from_message(struct nlmsghdr *h, int *ret_ifindex, IPAddress *ret);
 int vxlan_from_message(struct nlmsghdr *h, Vxlan *ret); /* -EINVAL: of another kind */
 /* Adds those of that port to *vlans; what is of other ports or types is passed over. */
 int vlans_from_message(struct nlmsghdr *h, int ifindex, PortVlans *vlans);
+int link_address_from_message(struct nlmsghdr *h, int *ret_ifindex, LinkAddress *ret);
+int route_from_message(struct nlmsghdr *h, Route *ret);
 /* The one entry that the kernel answers RTM_GETNEIGH with */
 int neighbour_get_one(Rtnl *rtnl, struct nl_msg *m, Neighbour *ret);

@@ -8,12 +8,11 @@
  *
  * Privilege: CAP_NET_ADMIN, and /proc/sys/net/ipv6 writable (the same capability allows it). */
 
-#include <systemd/sd-id128.h>
-
 #include "describe.h"
 #include "host-address.h"
 #include "port.h"
 #include "program.h"
+#include "switch-mac.h"
 
 static const char *arg_bridge;
 static const char *arg_name;
@@ -22,27 +21,6 @@ static IPAddress *arg_addresses;
 static size_t arg_n_addresses;
 static BridgeOptions arg_options = { .ageing = BRIDGE_AGEING_DEFAULT };
 static bool arg_has_ageing, arg_hub;
-
-/* The bridge's own MAC: the same at every start, so that no port's comings and goings change it and guests
- * keep their ARP entry of the host; another on another machine. Locally administered (IEEE 802). FNV-1a. */
-static struct ether_addr derive_mac(const char *name) {
-        static const sd_id128_t application = SD_ID128_MAKE(
-                        6f, 1d, 2a, 83, 0c, 57, 4e, 9b, a2, 64, d0, 3e, 91, b8, 7c, 15);
-        struct ether_addr mac;
-        sd_id128_t machine;
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-        if (sd_id128_get_machine_app_specific(application, &machine) < 0)
-                machine = application;
-        for (size_t i = 0; i < sizeof(machine.bytes); i++)
-                h = (h ^ machine.bytes[i]) * UINT64_C(0x100000001b3);
-        for (const char *p = name; *p; p++)
-                h = (h ^ (unsigned char) *p) * UINT64_C(0x100000001b3);
-        for (size_t i = 0; i < sizeof(mac.ether_addr_octet); i++)
-                mac.ether_addr_octet[i] = (uint8_t) (h >> (8 * i + 8));
-        mac.ether_addr_octet[0] = (uint8_t) ((mac.ether_addr_octet[0] & 0xfc) | 0x02);
-        return mac;
-}
 
 /* VLAN filtering is not turned off under ports that need it: the frames of all VLANs would run together. */
 static int keep_vlan_filtering(Rtnl *rtnl, const Link *bridge, BridgeOptions *options) {
@@ -110,13 +88,36 @@ static int set_hub(Rtnl *rtnl, const Link *link, const struct ether_addr *mac) {
         return 0;
 }
 
+/* The port of the host's that has joined the bridge, see qnet-uplink; 0: none. */
+static int find_uplink(Rtnl *rtnl, const Link *bridge, Link *ret) {
+        _cleanup_free_ Link *ports = NULL;
+        size_t n;
+        int r;
+
+        r = link_list(rtnl, &(LinkFilter){ .master = bridge->ifindex, .alias = ALIAS_UPLINK }, &ports, &n);
+        if (r < 0)
+                return log_error_errno(
+                                r, "Cannot list the ports of bridge %s: %m%s", arg_bridge, rtnl_reason(rtnl));
+        if (n > 0)
+                *ret = ports[0];
+        return n > 0;
+}
+
+/* With an uplink, MAC and further addresses of the bridge are the host's, and so are router advertisements. */
 static int configure(Rtnl *rtnl, const Link *link, const struct ether_addr *mac) {
         Alias alias = { .kind = ALIAS_SWITCH };
         char text[ALIAS_SIZE];
-        int r;
+        int r, has_uplink;
+        Link uplink;
 
+        has_uplink = find_uplink(rtnl, link, &uplink);
+        if (has_uplink < 0)
+                return has_uplink;
+        if (has_uplink)
+                mac = &link->mac;
+        else
+                host_address_tame_ipv6(arg_bridge);
         snprintf(alias.name, sizeof(alias.name), "%s", arg_name);
-        host_address_tame_ipv6(arg_bridge);
         r = link_set(rtnl, &(LinkChange){
                                            .ifindex = link->ifindex,
                                            .alias = alias_format(&alias, text),
@@ -138,7 +139,8 @@ static int configure(Rtnl *rtnl, const Link *link, const struct ether_addr *mac)
         if (r < 0)
                 return log_error_errno(r, "Cannot set the neighbour parameters of %s: %m%s", arg_bridge,
                                 rtnl_reason(rtnl));
-        return host_address_set(rtnl, link, arg_addresses, arg_n_addresses);
+        return has_uplink ? host_address_add(rtnl, link, arg_addresses, arg_n_addresses)
+                          : host_address_set(rtnl, link, arg_addresses, arg_n_addresses);
 }
 
 static bool is_ours(const Link *link) {
@@ -177,7 +179,7 @@ static int make_or_adopt(Rtnl *rtnl, const struct ether_addr *mac, Link *ret, bo
 }
 
 static int add(Rtnl *rtnl) {
-        struct ether_addr mac = derive_mac(arg_name);
+        struct ether_addr mac = switch_mac(arg_name);
         bool made = false;
         Link link;
         int r, q;
@@ -195,9 +197,9 @@ static int add(Rtnl *rtnl) {
 }
 
 static int del(Rtnl *rtnl) {
-        struct ether_addr mac = derive_mac(arg_name);
+        struct ether_addr mac = switch_mac(arg_name);
         char text[LINK_DESCRIPTION_SIZE];
-        Link link;
+        Link link, uplink;
         int r;
 
         r = link_get_by_name(rtnl, arg_bridge, &link);
@@ -209,6 +211,15 @@ static int del(Rtnl *rtnl) {
                 log_error("Not removing %s: it is not the bridge of switch %s, but %s", arg_bridge, arg_name,
                                 link_describe(&link, text));
                 return -EPERM;
+        }
+        r = find_uplink(rtnl, &link, &uplink);
+        if (r < 0)
+                return r;
+        if (r > 0) { /* they would be gone with it */
+                log_error("Not removing %s: it has the addresses of %s, which is its uplink; take that back first, by "
+                          "\"systemctl stop qnet-uplink@%s\"",
+                                arg_bridge, uplink.name, arg_name);
+                return -EBUSY;
         }
         r = link_delete(rtnl, link.ifindex);
         if (r < 0 && r != -ENODEV)

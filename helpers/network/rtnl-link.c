@@ -169,6 +169,7 @@ int link_from_message(struct nlmsghdr *h, Link *ret) {
 
         link.ifindex = ifi->ifi_index;
         link.flags = ifi->ifi_flags;
+        link.type = ifi->ifi_type;
         copy_string(link.name, sizeof(link.name), tb[IFLA_IFNAME]);
         if (tb[IFLA_MTU])
                 link.mtu = nla_get_u32(tb[IFLA_MTU]);

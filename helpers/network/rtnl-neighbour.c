@@ -199,6 +199,19 @@ int neighbour_pin(Rtnl *rtnl, int ifindex, const IPAddress *ip, const struct eth
                         ip, mac);
 }
 
+int neighbour_copy(Rtnl *rtnl, const Neighbour *n, int ifindex) {
+        struct ndmsg ndm = {
+                .ndm_family = (uint8_t) n->ip.family,
+                .ndm_ifindex = ifindex,
+                .ndm_flags = n->flags & NTF_ROUTER,
+                .ndm_state = n->state & (NUD_PERMANENT | NUD_REACHABLE) ? n->state : NUD_STALE,
+        };
+
+        if (!n->has_mac || !(n->state & NEIGHBOUR_USABLE) || n->state & NUD_NOARP)
+                return 0;
+        return put_neighbour(rtnl, &ndm, &n->ip, &n->mac);
+}
+
 int neighbour_probe(Rtnl *rtnl, int ifindex, const IPAddress *ip) {
         return put_neighbour(rtnl,
                         &(struct ndmsg){

@@ -11,8 +11,8 @@
  * Getting and listing needs no privilege; everything else CAP_NET_ADMIN.
  *
  * Behind this header stand rtnl.c (the socket), rtnl-link.c, rtnl-bridge.c, rtnl-vlan.c, rtnl-virtual.c,
- * rtnl-qdisc.c,
- * rtnl-neighbour.c, rtnl-fdb.c and rtnl-address.c; nothing else includes libnl. */
+ * rtnl-qdisc.c, rtnl-neighbour.c, rtnl-fdb.c, rtnl-address.c, rtnl-route.c and rtnl-reroute.c; nothing else
+ * includes libnl. */
 
 #include <net/if.h>
 #include <linux/neighbour.h>
@@ -51,6 +51,7 @@ typedef struct Link {
         int lower; /* ifindex of the device that it stands on (vlan, macvtap, vxlan), or of a veth's peer; 0: none */
         unsigned link_group;
         unsigned flags, mtu;
+        unsigned short type; /* net/if_arp.h ARPHRD_* */
         char name[IFNAMSIZ];
         char kind[24]; /* IFLA_INFO_KIND: "bridge", "tun" (tap too), "veth", "openvswitch"; "": hardware and lo */
         char alias_text[ALIAS_SIZE]; /* as it stands; "": none */
@@ -183,6 +184,9 @@ int neighbour_list(Rtnl *rtnl, int family, int ifindex, const struct ether_addr 
                 size_t *ret_n);
 /* Makes the entry, or takes over the one that is there, as NUD_PERMANENT. */
 int neighbour_pin(Rtnl *rtnl, int ifindex, const IPAddress *ip, const struct ether_addr *mac);
+/* The same entry on another device: one that is permanent stays so, another may be used until it proves wrong.
+ * 0 also when it has no link-layer address that one could send to: then there is nothing to copy. */
+int neighbour_copy(Rtnl *rtnl, const Neighbour *neighbour, int ifindex);
 /* Asks the kernel to find out whether the neighbour still answers, as if there were something to send to
  * it. */
 int neighbour_probe(Rtnl *rtnl, int ifindex, const IPAddress *ip);
@@ -235,6 +239,28 @@ int address_add(Rtnl *rtnl, int ifindex,
                 const IPAddress *ip); /* usable at once: no duplicate address detection */
 int address_delete(Rtnl *rtnl, int ifindex, const IPAddress *ip);
 
+/* All that the kernel keeps of an address and takes back again for another device. */
+typedef struct LinkAddress {
+        IPAddress ip;               /* the host's own; its prefix is that of the network, or of the peer */
+        IPAddress peer;             /* AF_UNSPEC: none */
+        unsigned char broadcast[4]; /* IPv4; all zero: none */
+        uint32_t flags;             /* linux/if_addr.h IFA_F_* */
+        uint32_t valid, preferred;  /* seconds left; UINT32_MAX: for ever */
+        uint32_t metric;            /* of the route to its network; 0: the usual one */
+        uint8_t scope, protocol;
+        char label[IFNAMSIZ]; /* IPv4 */
+} LinkAddress;
+
+/* In the kernel's order: IPv4 first to last as they were added, IPv6 last to first. All but link-local ones of IPv6. */
+int link_address_list(Rtnl *rtnl, int ifindex, LinkAddress **ret, size_t *ret_n);
+/* Usable at once. 0 also when it is there already; then flags and lifetimes are set. */
+int link_address_put(Rtnl *rtnl, int ifindex, const LinkAddress *address);
+int link_address_delete(Rtnl *rtnl, int ifindex, const LinkAddress *address); /* -EADDRNOTAVAIL: not there */
+static inline bool link_address_same(
+                const LinkAddress *a, const LinkAddress *b) { /* the kernel has but one of them */
+        return ip_equal(&a->ip, &b->ip) && a->ip.prefix == b->ip.prefix && ip_equal(&a->peer, &b->peer);
+}
+
 /* Where a unicast route leads to, of any table */
 typedef struct RouteDevice {
         int ifindex;
@@ -244,3 +270,25 @@ typedef struct RouteDevice {
 /* One entry for each route and next hop: a device can be there many times. No routes to link-local and
  * multicast addresses. */
 int route_list_devices(Rtnl *rtnl, int family, RouteDevice **ret, size_t *ret_n);
+
+typedef struct Route {
+        int family;
+        uint32_t table, metric; /* changed here, they are those of the copy; so is expires */
+        uint32_t expires;       /* seconds, IPv6 only; 0: never */
+        uint8_t type, protocol, scope;
+        IPAddress destination, gateway,
+                        source; /* a gateway or a preferred source may be missing: AF_UNSPEC */
+        bool multipath, nexthop_object;
+        bool behind;   /* IPv4: another device's route of the same destination and metric comes first */
+        void *message; /* all of it, as the kernel told */
+} Route;
+
+/* Of all tables, those that lead over this device, but what the kernel keeps for itself in table "local". */
+int route_list(Rtnl *rtnl, int ifindex, Route **ret, size_t *ret_n);
+void route_list_free(Route *routes, size_t n);
+/* The same route over the other device. The old one stays, except that in IPv6 the new one takes its place in one step
+ * if it has a gateway. -EEXIST: it is there already; an IPv6 route then takes over what the copy says of "expires". */
+int route_copy(Rtnl *rtnl, const Route *route, int from, int to);
+bool route_copy_replaces(const Route *route);
+/* The same route over the other device, or (from equals to) the route itself. -ESRCH: not there. */
+int route_delete(Rtnl *rtnl, const Route *route, int from, int to);

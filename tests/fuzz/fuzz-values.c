@@ -101,6 +101,7 @@ static void aliases(const char *s) {
         MUST(alias_parse(alias_format(&alias, text), &again) >= 0 && again.kind == alias.kind);
         MUST(streq(again.name, alias.name) && again.has_mac == alias.has_mac);
         MUST(!alias.has_mac || mac_equal(&again.mac, &alias.mac));
+        MUST(again.was_down == alias.was_down && alias.was < strlen(s));
 }
 
 static void vlans(const char *s) {

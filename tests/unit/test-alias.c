@@ -54,6 +54,27 @@ static void test_foreign(void **state) {
         foreign_one("qnet:vm=a mac=52:54:00:aa:bb:cc:dd", -EINVAL);
 }
 
+#define uplink_one(text, down, former)                                                       \
+        do {                                                                                 \
+                Alias a;                                                                     \
+                assert_int_equal(alias_parse(text, &a), 0);                                  \
+                assert_int_equal(a.kind, ALIAS_UPLINK);                                      \
+                assert_int_equal(a.was_down, down);                                          \
+                assert_string_equal(a.was > 0 ? (const char *) (text) + a.was : "", former); \
+        } while (0)
+
+static void test_uplink(void **state) {
+        uplink_one("qnet:uplink=s1", false, "");
+        uplink_one("qnet:uplink=s1 down", true, "");
+        uplink_one("qnet:uplink=s1 was=nic of mine", false, "nic of mine");
+        uplink_one("qnet:uplink=s1 down was= x", true, " x");
+        uplink_one("qnet:uplink=s1 was=was=down was=", false, "was=down was=");
+        uplink_one("qnet:uplink=s1 later=1 down", true, "");
+        uplink_one("qnet:uplink=s1 was=", false, "");
+        foreign_one("qnet:uplink=", -EINVAL);
+        foreign_one("qnet:uplink= was=x", -EINVAL);
+}
+
 #define format_one(text)                                          \
         do {                                                      \
                 char buf[ALIAS_SIZE];                             \
@@ -66,6 +87,7 @@ static void test_format(void **state) {
         format_one("qnet:vm=host1");
         format_one("qnet:vm=" NAME_63 " mac=52:54:00:aa:bb:cc");
         format_one("qnet:switch=" NAME_63);
+        format_one("qnet:uplink=" NAME_63 " down");
         format_one("qnet:trunk=s1-s2");
         format_one("qnet:vxlan=s1");
 }
@@ -85,6 +107,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_ours),
                 cmocka_unit_test(test_foreign),
+                cmocka_unit_test(test_uplink),
                 cmocka_unit_test(test_format),
                 cmocka_unit_test(test_too_long),
         };

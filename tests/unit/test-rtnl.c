@@ -134,6 +134,8 @@ static struct nl_msg *new_address(int family, size_t size, uint8_t prefix) {
 static int read_any(struct nlmsghdr *h) {
         PortVlans vlans = { 0 };
         Neighbour neighbour;
+        LinkAddress address;
+        Route route;
         IPAddress ip;
         Vxlan vxlan;
         Link link;
@@ -147,8 +149,11 @@ static int read_any(struct nlmsghdr *h) {
                 return vlans_from_message(h, 8, &vlans);
         case RTM_NEWNEIGH:
                 return neighbour_from_message(h, &neighbour);
+        case RTM_NEWROUTE:
+                return route_from_message(h, &route);
         default:
-                return address_from_message(h, &ifindex, &ip);
+                return address_from_message(h, &ifindex, &ip) +
+                       link_address_from_message(h, &ifindex, &address);
         }
 }
 
@@ -268,6 +273,65 @@ static void test_address(void **state) {
         address_one(AF_PACKET, 6, 0, -ENOENT);
 }
 
+static void test_link_address(void **state) {
+        struct ifaddrmsg ifa = {
+                .ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_index = 3, .ifa_scope = RT_SCOPE_LINK
+        };
+        const struct ifa_cacheinfo times = { .ifa_valid = 100, .ifa_prefered = 50 };
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_NEWADDR, 0, &ifa, sizeof(ifa)), *plain = NULL;
+        static const unsigned char ip[] = { 10, 9, 0, 1, 10, 9, 0, 2, 10, 9, 0, 255 };
+        LinkAddress a;
+        int ifindex;
+
+        MUST(nla_put(m, IFA_LOCAL, 4, ip));
+        MUST(nla_put(m, IFA_ADDRESS, 4, ip + 4));
+        MUST(nla_put(m, IFA_BROADCAST, 4, ip + 8));
+        MUST(nla_put_string(m, IFA_LABEL, "eth0:web"));
+        MUST(nla_put_u32(m, IFA_FLAGS, IFA_F_NOPREFIXROUTE));
+        MUST(nla_put_u32(m, IFA_RT_PRIORITY, 77));
+        MUST(nla_put(m, IFA_CACHEINFO, sizeof(times), &times));
+        assert_int_equal(link_address_from_message(nlmsg_hdr(m), &ifindex, &a), 0);
+        assert_memory_equal(a.ip.bytes, ip, 4);
+        assert_memory_equal(a.peer.bytes, ip + 4, 4);
+        assert_memory_equal(a.broadcast, ip + 8, 4);
+        assert_string_equal(a.label, "eth0:web");
+        assert_true(a.flags == IFA_F_NOPREFIXROUTE && a.metric == 77 && a.scope == RT_SCOPE_LINK);
+        assert_true(a.valid == 100 && a.preferred == 50 && ifindex == 3);
+
+        plain = new_address(AF_INET, 4, 24);
+        assert_int_equal(link_address_from_message(nlmsg_hdr(plain), &ifindex, &a), 0);
+        assert_true(a.peer.family == AF_UNSPEC && a.valid == UINT32_MAX && a.preferred == UINT32_MAX);
+}
+
+static struct nl_msg *new_route(int family, size_t size) {
+        struct rtmsg rtm = { .rtm_family = (uint8_t) family,
+                .rtm_dst_len = 16,
+                .rtm_type = RTN_UNICAST,
+                .rtm_protocol = RTPROT_DHCP };
+        const struct rta_cacheinfo cache = { .rta_expires = (int) (30 * sysconf(_SC_CLK_TCK)) };
+        struct nl_msg *m = message_new(RTM_NEWROUTE, 0, &rtm, sizeof(rtm));
+        const unsigned char bytes[32] = { 10, 9, 0, 1 };
+
+        MUST(nla_put(m, RTA_DST, (int) size, bytes));
+        MUST(nla_put(m, RTA_GATEWAY, (int) size, bytes));
+        MUST(nla_put_u32(m, RTA_TABLE, 1000));
+        MUST(nla_put_u32(m, RTA_PRIORITY, 7));
+        MUST(nla_put(m, RTA_CACHEINFO, sizeof(cache), &cache));
+        return m;
+}
+
+static void test_route(void **state) {
+        _cleanup_nl_msg_ struct nl_msg *good = new_route(AF_INET6, 16), *bad = new_route(AF_INET, 16);
+        Route route;
+
+        assert_int_equal(route_from_message(nlmsg_hdr(good), &route), 0);
+        assert_true(route.table == 1000 && route.metric == 7 && route.expires == 30 &&
+                        route.protocol == RTPROT_DHCP);
+        assert_true(route.destination.prefix == 16 && route.gateway.family == AF_INET6);
+        assert_true(route.source.family == AF_UNSPEC && !route.multipath && !route.nexthop_object);
+        assert_int_equal(route_from_message(nlmsg_hdr(bad), &route), -EBADMSG);
+}
+
 /* Cut at every length, also where the header tells so */
 static void cut_one(struct nl_msg *m) {
         uint32_t size = nlmsg_hdr(m)->nlmsg_len;
@@ -302,6 +366,7 @@ static void test_cut(void **state) {
         cut_one(new_link("tun"));
         cut_one(new_neighbour(AF_INET6, 16, 6));
         cut_one(new_address(AF_INET6, 16, 64));
+        cut_one(new_route(AF_INET6, 16));
         cut_one(new_kind("bridge", put_bridge));
         cut_one(new_kind("vxlan", put_vxlan));
         cut_one(new_vlans(30));
@@ -311,6 +376,7 @@ static void test_damaged(void **state) {
         damage_one(new_link("tun"));
         damage_one(new_neighbour(AF_INET6, 16, 6));
         damage_one(new_address(AF_INET6, 16, 64));
+        damage_one(new_route(AF_INET6, 16));
         damage_one(new_kind("bridge", put_bridge));
         damage_one(new_kind("vxlan", put_vxlan));
         damage_one(new_vlans(30));
@@ -338,6 +404,8 @@ int main(void) {
                 cmocka_unit_test(test_vlans),
                 cmocka_unit_test(test_neighbour),
                 cmocka_unit_test(test_address),
+                cmocka_unit_test(test_link_address),
+                cmocka_unit_test(test_route),
                 cmocka_unit_test(test_cut),
                 cmocka_unit_test(test_damaged),
                 cmocka_unit_test(test_too_short_for_its_header),
