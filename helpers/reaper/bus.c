@@ -53,7 +53,7 @@ static int job_removed(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         uint32_t id;
 
         if (sd_bus_message_read(m, "uoss", &id, &path, &unit, &result) >= 0)
-                l->f(path, result, l->userdata);
+                l->f(unit, path, result, l->userdata);
         return 0;
 }
 
@@ -116,6 +116,23 @@ int bus_open(bus_job_removed_t f, void *userdata, sd_bus **ret) {
 
 /* ---- units ---- */
 
+/* That is what the generator writes for a VM with Recover=, BlackBox=; no request of its own is needed for it. */
+static int read_before(sd_bus_message *m, UnitState *s) {
+        const char *unit;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(m, "s", &unit)) > 0) {
+                s->before_ladder |= startswith(unit, "qnet-recover@") != NULL;
+                s->before_black_box |= startswith(unit, "qnet-blackbox@") != NULL;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
 /* The properties that we look at; each is read into its own field. */
 static int read_property(sd_bus_message *m, const char *name, UnitState *s, const char **load) {
         const char *text, *path;
@@ -148,6 +165,10 @@ static int read_property(sd_bus_message *m, const char *name, UnitState *s, cons
                         s->started = MAX(s->started, usec);
                 return r;
         }
+        if (streq(name, "InactiveEnterTimestampMonotonic"))
+                return sd_bus_message_read(m, "v", "t", &s->ended);
+        if (streq(name, "Before"))
+                return read_before(m, s);
         if (streq(name, "Job")) {
                 r = sd_bus_message_read(m, "v", "(uo)", &s->job, &path);
                 if (r < 0 || s->job == 0)
@@ -227,15 +248,40 @@ int bus_list_units(sd_bus *bus, const char *pattern, char ***ret) {
         return 0;
 }
 
-int bus_get_service_result(sd_bus *bus, const char *unit, char **ret) {
+static int get_service_property(sd_bus *bus, const char *unit, const char *property, char type, void *ret) {
         _cleanup_free_ char *path = NULL;
         int r;
 
         r = sd_bus_path_encode(MANAGER_PATH "/unit", unit, &path);
         if (r < 0)
                 return r;
-        return sd_bus_get_property_string(
-                        bus, DESTINATION, path, DESTINATION ".Service", "Result", NULL, ret);
+        if (type == 's')
+                return sd_bus_get_property_string(
+                                bus, DESTINATION, path, DESTINATION ".Service", property, NULL, ret);
+        return sd_bus_get_property_trivial(bus, DESTINATION, path, DESTINATION ".Service", property, NULL, type, ret);
+}
+
+int bus_get_service_result(sd_bus *bus, const char *unit, char **ret) {
+        return get_service_property(bus, unit, "Result", 's', ret);
+}
+
+int bus_get_exit_status(sd_bus *bus, const char *unit, int *ret) {
+        int32_t code, status;
+        int r;
+
+        r = get_service_property(bus, unit, "ExecMainCode", 'i', &code);
+        if (r >= 0)
+                r = get_service_property(bus, unit, "ExecMainStatus", 'i', &status);
+        if (r < 0)
+                return r;
+        if (code != CLD_EXITED)
+                return -ENOENT;
+        *ret = status;
+        return 0;
+}
+
+int bus_get_status_text(sd_bus *bus, const char *unit, char **ret) {
+        return get_service_property(bus, unit, "StatusText", 's', ret);
 }
 
 int bus_thaw_unit(sd_bus *bus, const char *unit) {
@@ -255,19 +301,18 @@ int bus_kill_unit(sd_bus *bus, const char *unit) {
         return r;
 }
 
-/* Like "systemctl restart": PID 1 has accepted the job when this returns. */
-int bus_restart_unit(sd_bus *bus, const char *unit, char **ret_job_path) {
+/* PID 1 has accepted the job when this returns. */
+static int queue_job(sd_bus *bus, const char *method, const char *unit, char **ret_job_path) {
         _cleanup_bus_message_ sd_bus_message *reply = NULL;
         const char *path;
         char *copy;
         int r;
 
-        r = sd_bus_call_method(bus, DESTINATION, MANAGER_PATH, MANAGER, "RestartUnit", NULL, &reply, "ss",
-                        unit, "replace");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read(reply, "o", &path);
-        if (r < 0)
+        r = sd_bus_call_method(
+                        bus, DESTINATION, MANAGER_PATH, MANAGER, method, NULL, &reply, "ss", unit, "replace");
+        if (r >= 0 && ret_job_path)
+                r = sd_bus_message_read(reply, "o", &path);
+        if (r < 0 || !ret_job_path)
                 return r;
         copy = strdup(path);
         if (!copy)
@@ -276,7 +321,14 @@ int bus_restart_unit(sd_bus *bus, const char *unit, char **ret_job_path) {
         return 0;
 }
 
-int bus_start_unit(sd_bus *bus, const char *unit) {
-        return sd_bus_call_method(bus, DESTINATION, MANAGER_PATH, MANAGER, "StartUnit", NULL, NULL, "ss",
-                        unit, "replace");
+int bus_restart_unit(sd_bus *bus, const char *unit, char **ret_job_path) {
+        return queue_job(bus, "RestartUnit", unit, ret_job_path);
+}
+
+int bus_start_unit(sd_bus *bus, const char *unit, char **ret_job_path) {
+        return queue_job(bus, "StartUnit", unit, ret_job_path);
+}
+
+int bus_reset_failed_unit(sd_bus *bus, const char *unit) {
+        return sd_bus_call_method(bus, DESTINATION, MANAGER_PATH, MANAGER, "ResetFailedUnit", NULL, NULL, "s", unit);
 }

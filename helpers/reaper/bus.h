@@ -36,11 +36,13 @@ typedef struct UnitState {
         uint32_t job; /* queued or running for it; 0: none */
         char *job_path;
         bool frozen; /* systemctl freeze */
+        usec_t ended; /* CLOCK_MONOTONIC, when it became inactive or failed last; 0: never */
+        bool before_ladder, before_black_box; /* it is Before= a qnet-recover@, a qnet-blackbox@ unit: the VM has one */
 } UnitState;
 void unit_state_done(UnitState *s);
 #define _cleanup_unit_state_ _cleanup_(unit_state_done)
 
-typedef void (*bus_job_removed_t)(const char *job_path, const char *result, void *userdata);
+typedef void (*bus_job_removed_t)(const char *unit, const char *job_path, const char *result, void *userdata);
 
 /* Connects, and asks to be told when jobs end; f is called from sd_bus_process(). */
 int bus_open(bus_job_removed_t f, void *userdata, sd_bus **ret);
@@ -52,8 +54,14 @@ int bus_get_unit(sd_bus *bus, const char *unit, UnitState *ret);
 int bus_list_units(sd_bus *bus, const char *pattern, char ***ret);
 /* Why a service ended last time, systemd.exec(5) $SERVICE_RESULT: "success", "exit-code", "signal" ... */
 int bus_get_service_result(sd_bus *bus, const char *unit, char **ret);
+/* Of the last run: its exit status, or -ENOENT when it has not run or ended otherwise. */
+int bus_get_exit_status(sd_bus *bus, const char *unit, int *ret);
+/* What it has told in STATUS=, sd_notify(3), since it was started last. */
+int bus_get_status_text(sd_bus *bus, const char *unit, char **ret);
 int bus_thaw_unit(sd_bus *bus, const char *unit);
 int bus_kill_unit(sd_bus *bus,
                 const char *unit); /* SIGKILL to all of its processes; 0 also when there are none */
 int bus_restart_unit(sd_bus *bus, const char *unit, char **ret_job_path);
-int bus_start_unit(sd_bus *bus, const char *unit);
+/* ret_job_path may be NULL */
+int bus_start_unit(sd_bus *bus, const char *unit, char **ret_job_path);
+int bus_reset_failed_unit(sd_bus *bus, const char *unit);

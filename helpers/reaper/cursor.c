@@ -8,10 +8,18 @@
 #include <sys/stat.h>
 
 #include "cursor.h"
+#include "string-table.h"
 
 #define HEADER      "qnet-reaper-cursor 1\n"
 #define FILE_MAX    (1024U * 1024U)
 #define PENDING_MAX 4096U
+
+static const char *const step_table[_STEP_MAX] = {
+        [STEP_RESTART] = "restart",
+        [STEP_LADDER] = "ladder",
+        [STEP_BLACK_BOX] = "black-box",
+};
+DEFINE_STRING_TABLE(step, Step)
 
 bool file_id_equal(const FileId *a, const FileId *b) {
         bool born = (a->birth_sec || a->birth_nsec) && (b->birth_sec || b->birth_nsec);
@@ -183,17 +191,41 @@ static int parse_tail(const char *s, Tail *ret) {
         return 0;
 }
 
+static int parse_step(const char *s, Pending *ret) {
+        char rung[16], step[16], before[SD_ID128_STRING_MAX];
+        int n = -1, r;
+
+        if (sscanf(s, " %15s %15s %32s%n", rung, step, before, &n) != 3 || n < 0 || s[n] ||
+                        sd_id128_from_string(before, &ret->before) < 0)
+                return -EBADMSG;
+        r = step_from_string(step);
+        if (r < 0)
+                return -EBADMSG;
+        ret->step = (Step) r;
+        if (streq(rung, "-"))
+                return 0;
+        r = rung_from_string(rung);
+        if (r < 0)
+                return -EBADMSG;
+        ret->has_rung = true;
+        ret->rung = (Rung) r;
+        return 0;
+}
+
 static int parse_pending(const char *s, Pending *ret) {
         char invocation[SD_ID128_STRING_MAX],
                         *fields[] = { ret->line, ret->ip, ret->mac, ret->tap, ret->bridge };
-        int n = -1;
+        int n = -1, r;
 
         *ret = (Pending){ 0 };
         if (sscanf(s, "%63s %32s %63s %50s %17s %15s %15s%n", ret->vm, invocation, ret->line, ret->ip,
                             ret->mac, ret->tap, ret->bridge, &n) != 7 ||
-                        n < 0 || s[n] || !name_is_valid(ret->vm) ||
+                        n < 0 || !name_is_valid(ret->vm) ||
                         sd_id128_from_string(invocation, &ret->invocation) < 0)
                 return -EBADMSG;
+        r = s[n] ? parse_step(s + n, ret) : 0;
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)
                 if (streq(fields[i], "-"))
                         *fields[i] = '\0';
@@ -362,9 +394,10 @@ static int write_cursor(FILE *f, const char *log, const Cursor *c) {
         write_tail(f, "previous", &c->previous);
         for (size_t i = 0; i < c->n_pending; i++) {
                 const Pending *p = c->pending + i;
-                fprintf(f, "pending %s %s %s %s %s %s %s\n", p->vm, sd_id128_to_string(p->invocation, id),
-                                p->line, or_dash(p->ip), or_dash(p->mac), or_dash(p->tap),
-                                or_dash(p->bridge));
+                fprintf(f, "pending %s %s %s %s %s %s %s", p->vm, sd_id128_to_string(p->invocation, id), p->line,
+                                or_dash(p->ip), or_dash(p->mac), or_dash(p->tap), or_dash(p->bridge));
+                fprintf(f, " %s %s %s\n", p->has_rung ? rung_to_string(p->rung) : "-", step_to_string(p->step),
+                                sd_id128_to_string(p->before, id));
         }
         fputs("end\n", f);
         return fflush(f) != 0 ? -errno : 0;

@@ -13,13 +13,14 @@
  *     lines 42
  *     current DEVICE INODE BIRTH HANDLE OFFSET SIZE MTIME SKIPPING NAME BYTES
  *     previous ...                                 the file that was rotated away, until it is gone
- *     pending VM INVOCATION-ID LINE IP MAC TAP BRIDGE      "-" for none
+ *     pending VM INVOCATION-ID LINE IP MAC TAP BRIDGE RUNG STEP BEFORE      "-" for none; the last three may be missing
  *     end */
 
 #include <net/if.h>
 #include <systemd/sd-id128.h>
 
 #include "parse-value.h"
+#include "rung.h"
 #include "strv.h"
 
 #define FINGERPRINT_MAX 256U
@@ -53,12 +54,21 @@ typedef struct Tail {
                         1]; /* previous: its name in the log's directory when it was last seen; "": not known */
 } Tail;
 
+/* What a restart begins with; but for the restart itself: recovery.h. */
+typedef enum Step { STEP_RESTART, STEP_LADDER, STEP_BLACK_BOX, _STEP_MAX } Step;
+const char *step_to_string(Step v);
+int step_from_string(const char *s);
+
 /* A restart that was decided on. What the invocation ID says by the time of a second attempt, the rest says in the
  * journal. Empty strings for what is not known. */
 typedef struct Pending {
         char vm[NAME_LENGTH_MAX + 1];
         sd_id128_t invocation;
         char line[WORD_MAX], ip[IP_STRING_SIZE], mac[MAC_STRING_SIZE], tap[IFNAMSIZ], bridge[IFNAMSIZ];
+        bool has_rung; /* the line named one */
+        Rung rung;
+        Step step;
+        sd_id128_t before; /* with a step before the restart: the invocation ID that its unit had before it was started */
 } Pending;
 
 typedef struct Cursor {

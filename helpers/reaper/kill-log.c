@@ -67,6 +67,51 @@ static void show(const char *s, size_t n, char buf[static KILL_LOG_TEXT_MAX]) {
         buf[k] = '\0';
 }
 
+static size_t word_length(const char *s, size_t n) {
+        size_t k = 0;
+
+        while (k < n && s[k] > 32 && s[k] < 127)
+                k++;
+        return k;
+}
+
+/* What follows the address: nothing, or what to do about it. */
+static bool parse_rung(const char *s, size_t n, KillLogLine *line) {
+        char word[16] = "";
+        int rung;
+
+        if (n == 0)
+                return true;
+        if (!isblank((unsigned char) *s))
+                return false;
+        while (n > 0 && isblank((unsigned char) *s))
+                s++, n--;
+        if (n == 0 || n >= sizeof(word))
+                return false;
+        memcpy(word, s, n);
+        if (memchr(word, '\0', n))
+                return false;
+        if (streq(word, "recover"))
+                return true;
+        rung = rung_from_string(word);
+        if (rung < 0)
+                return false;
+        line->has_rung = true;
+        line->rung = (Rung) rung;
+        return true;
+}
+
+void kill_log_parse_line(const char *s, size_t n, KillLogLine *ret) {
+        size_t length = word_length(s, n);
+
+        *ret = (KillLogLine){ 0 };
+        ret->word = length > 0 && length < WORD_MAX && parse_rung(s + length, n - length, ret);
+        if (ret->word)
+                *(char *) mempcpy(ret->text, s, length) = '\0';
+        else
+                show(s, n, ret->text);
+}
+
 static int add_line(KillLogNews *news, const char *s, size_t n, bool overlong) {
         KillLogLine *line;
 
@@ -86,13 +131,11 @@ static int add_line(KillLogNews *news, const char *s, size_t n, bool overlong) {
                 news->allocated = m;
         }
         line = news->lines + news->n_lines++;
-        line->word = !overlong && n < WORD_MAX;
-        for (size_t i = 0; i < n && line->word; i++)
-                line->word = s[i] > 32 && s[i] < 127;
-        if (line->word)
-                *(char *) mempcpy(line->text, s, n) = '\0';
-        else
+        if (overlong) {
+                *line = (KillLogLine){ 0 };
                 show(s, n, line->text);
+        } else
+                kill_log_parse_line(s, n, line);
         return 0;
 }
 

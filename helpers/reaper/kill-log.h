@@ -34,9 +34,14 @@
 #define KILL_LOG_TEXT_MAX 84 /* a line for a message, at most */
 
 typedef struct KillLogLine {
-        bool word;                    /* text is the line, trimmed, all of it, and fit to be looked up */
-        char text[KILL_LOG_TEXT_MAX]; /* else: what can be shown of it, unprintable bytes as \xNN */
+        bool word;                    /* text is its first word, fit to be looked up; the line has no other but a rung */
+        char text[KILL_LOG_TEXT_MAX]; /* else: what can be shown of the line, unprintable bytes as \xNN */
+        bool has_rung;                /* "10.9.0.17 reset"; "recover" is the VM's own, so none */
+        Rung rung;
 } KillLogLine;
+
+/* Of n bytes without a newline, trimmed. */
+void kill_log_parse_line(const char *s, size_t n, KillLogLine *ret);
 
 typedef struct KillLogNews {
         KillLogLine *lines; /* blank ones are counted, but not here */

@@ -54,7 +54,7 @@ static int reap(const Arguments *a) {
         return reaper_run(&options);
 }
 
-static void ignore_job(const char *path, const char *result, void *userdata) {
+static void ignore_job(const char *unit, const char *job_path, const char *result, void *userdata) {
 }
 
 static int start_reaper(void) {
@@ -70,7 +70,7 @@ static int start_reaper(void) {
         if (r >= 0 && streq(result, "exit-code"))
                 sleep(RETRY_DELAY);
         if (r >= 0)
-                r = bus_start_unit(bus, "qnet-reaper.service");
+                r = bus_start_unit(bus, "qnet-reaper.service", NULL);
         if (r < 0)
                 return log_error_errno(r, "Cannot start qnet-reaper.service: %m");
         return 0;

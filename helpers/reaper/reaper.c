@@ -78,7 +78,7 @@ static int handle_line(Reaper *r, Watched *w, Resolver *resolver, const KillLogL
         k = strv_extend(decided, target.vm);
         if (k < 0)
                 return log_oom();
-        k = restart_decide(&r->restarts, resolver, path, line->text, &target, &p);
+        k = restart_decide(&r->restarts, resolver, path, line, &target, &p);
         if (k <= 0)
                 return k;
         k = cursor_add_pending(kill_log_cursor(w->log), &p);
@@ -120,7 +120,7 @@ static int begin_pending(Reaper *r, Watched *w, bool resume) {
         if (k < 0)
                 return log_oom();
         for (size_t i = 0; i < c.n_pending; i++)
-                if (!resume && !restarts_has(&r->restarts, c.pending[i].vm)) {
+                if (!resume && c.pending[i].step == STEP_RESTART && !restarts_has(&r->restarts, c.pending[i].vm)) {
                         k = restart_kill(&r->restarts, c.pending + i);
                         if (k < 0)
                                 return k;

@@ -66,10 +66,11 @@ static void say(int level, const char *message_id, Fields *f, const char *format
         log_fields(level, text, (const char *const *) f->list);
 }
 
-void report_restarted(const char *log, const Pending *p, usec_t usec) {
+void report_restarted(const char *log, const Pending *p, usec_t usec, const char *black_box) {
         _cleanup_fields_ Fields f = { 0 };
 
         add_pending(&f, log, p);
+        add_known(&f, "QNET_BLACKBOX", black_box);
         if (usec == USEC_INFINITY) {
                 say(LOG_NOTICE, MESSAGE_VM_RESTARTED_STR, &f, "Restarted VM %s: %s was reported in %s", p->vm,
                                 p->line, log);
@@ -78,6 +79,17 @@ void report_restarted(const char *log, const Pending *p, usec_t usec) {
         add(&f, "QNET_RESTART_USEC=%" PRIu64, usec);
         say(LOG_NOTICE, MESSAGE_VM_RESTARTED_STR, &f, "Restarted VM %s in %.1f s: %s was reported in %s",
                         p->vm, (double) usec / (double) USEC_PER_SEC, p->line, log);
+}
+
+void report_recovered(const char *log, const Pending *p, usec_t usec, const char *black_box) {
+        _cleanup_fields_ Fields f = { 0 };
+
+        add_pending(&f, log, p);
+        add_known(&f, "QNET_BLACKBOX", black_box);
+        add(&f, "QNET_RECOVER_USEC=%" PRIu64, usec);
+        say(LOG_NOTICE, MESSAGE_VM_RECOVERED_STR, &f,
+                        "VM %s is back after a reset, in the same QEMU, in %.1f s: %s was reported in %s", p->vm,
+                        (double) usec / (double) USEC_PER_SEC, p->line, log);
 }
 
 void report_failed(const char *log, const Pending *p, const char *job_result, const char *why) {

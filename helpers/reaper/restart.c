@@ -48,10 +48,11 @@ bool restarts_has(const Restarts *r, const char *vm) {
 /* ---- the end ---- */
 
 /* The intention leaves the cursor. If that cannot be written, a successor finds the new invocation ID, and reports again. */
-static void forget(Restarts *r, KillLog *log, const char *vm) {
+static void forget(Restarts *r, KillLog *log, const Pending *p) {
         int k;
 
-        if (!cursor_drop_pending(kill_log_cursor(log), vm))
+        recovery_clean(r->bus, p);
+        if (!cursor_drop_pending(kill_log_cursor(log), p->vm))
                 return;
         k = kill_log_commit(log);
         if (k < 0) {
@@ -60,44 +61,70 @@ static void forget(Restarts *r, KillLog *log, const char *vm) {
         }
 }
 
-static void restart_ended(Restarts *r, size_t index, const char *result) {
-        Restart s = r->list[index];
-        const char *log = kill_log_path(s.log);
+static void restart_reported(Restarts *r, const Restart *s, usec_t usec) {
+        _cleanup_free_ char *box = recovery_black_box(r->bus, &s->pending);
+
+        report_restarted(kill_log_path(s->log), &s->pending, usec, box);
+}
+
+/* Of a restart whose job was not ours: was it one? */
+static void adopted_ended(Restarts *r, const Restart *s) {
         _cleanup_unit_state_ UnitState state = { 0 };
-        _cleanup_free_ char *why = NULL;
         UnitName unit;
+
+        if (bus_get_unit(r->bus, unit_of(s->pending.vm, unit), &state) >= 0 && state.active == UNIT_ACTIVE &&
+                        !sd_id128_equal(state.invocation, s->pending.invocation))
+                restart_reported(r, s, USEC_INFINITY);
+        else
+                report_left_alone(kill_log_path(s->log), &s->pending, "it was stopped meanwhile");
+}
+
+static void restart_ended(Restarts *r, const Restart *s, const char *result) {
+        const char *log = kill_log_path(s->log);
+        _cleanup_free_ char *why = NULL;
+
+        if (streq(result, "done") && !s->adopted)
+                restart_reported(r, s, now_monotonic() - s->since);
+        else if (streq(result, "done"))
+                adopted_ended(r, s);
+        else if (streq(result, "canceled"))
+                report_left_alone(log, &s->pending, "another job for its unit took the place of the restart");
+        else {
+                if (asprintf(&why, "the job of systemd ended with \"%s\"; see systemctl status qemu-vm@%s",
+                                    result, s->pending.vm) < 0)
+                        why = NULL;
+                report_failed(log, &s->pending, result, why ?: result);
+        }
+        forget(r, s->log, &s->pending);
+}
+
+static int recovery_ended(Restarts *r, const Restart *s, const char *result);
+
+static void job_ended(Restarts *r, size_t index, const char *result) {
+        Restart s = r->list[index];
 
         memmove(r->list + index, r->list + index + 1, (r->n - index - 1) * sizeof(Restart));
         r->n--;
-        if (streq(result, "done") && !s.adopted)
-                report_restarted(log, &s.pending, now_monotonic() - s.since);
-        else if (streq(result, "done")) { /* was it a restart? */
-                if (bus_get_unit(r->bus, unit_of(s.pending.vm, unit), &state) >= 0 &&
-                                state.active == UNIT_ACTIVE &&
-                                !sd_id128_equal(state.invocation, s.pending.invocation))
-                        report_restarted(log, &s.pending, USEC_INFINITY);
-                else
-                        report_left_alone(log, &s.pending, "it was stopped meanwhile");
-        } else if (streq(result, "canceled"))
-                report_left_alone(log, &s.pending, "another job for its unit took the place of the restart");
-        else {
-                if (asprintf(&why, "the job of systemd ended with \"%s\"; see systemctl status qemu-vm@%s",
-                                    result, s.pending.vm) < 0)
-                        why = NULL;
-                report_failed(log, &s.pending, result, why ?: result);
-        }
-        forget(r, s.log, s.pending.vm);
+        if (!s.recovering)
+                restart_ended(r, &s, result);
+        else if (recovery_ended(r, &s, result) < 0)
+                r->failed = true; /* the intention stays in the cursor */
         restart_done(&s);
 }
 
-static void job_removed(const char *job_path, const char *result, void *userdata) {
+static void job_removed(const char *unit, const char *job_path, const char *result, void *userdata) {
         Restarts *r = userdata;
+        UnitName name;
 
-        for (size_t i = 0; i < r->n; i++)
-                if (streq(r->list[i].job_path, job_path)) {
-                        restart_ended(r, i, result);
+        for (size_t i = 0; i < r->n; i++) {
+                Restart *s = r->list + i;
+
+                if (streq(s->job_path, job_path)) {
+                        job_ended(r, i, result);
                         return;
                 }
+                s->foreign |= s->recovering && streq(unit, unit_of(s->pending.vm, name));
+        }
 }
 
 void restarts_expire(Restarts *r) {
@@ -105,8 +132,8 @@ void restarts_expire(Restarts *r) {
 
         for (size_t i = r->n; i > 0; i--) {
                 Restart *s = r->list + i - 1;
-                if (now - s->since > JOB_WAIT_MAX)
-                        restart_ended(r, i - 1, "timeout");
+                if (!s->recovering && now - s->since > JOB_WAIT_MAX)
+                        job_ended(r, i - 1, "timeout");
         }
 }
 
@@ -169,10 +196,12 @@ static const char *why_not(const Restarts *r, const UnitState *s, char **buf) {
         return NULL;
 }
 
-static void describe(const Target *t, const char *word, Pending *ret) {
+static void describe(const Target *t, const KillLogLine *line, Pending *ret) {
         *ret = (Pending){ 0 };
         strcpy(ret->vm, t->vm);
-        strcpy(ret->line, word);
+        strcpy(ret->line, line->text);
+        ret->has_rung = line->has_rung;
+        ret->rung = line->rung;
         strcpy(ret->tap, t->tap);
         strcpy(ret->bridge, t->bridge);
         if (t->ip.family != AF_UNSPEC)
@@ -181,8 +210,29 @@ static void describe(const Target *t, const char *word, Pending *ret) {
                 format_mac(&t->mac, ret->mac);
 }
 
-int restart_decide(Restarts *r, Resolver *resolver, const char *log, const char *word, const Target *target,
-                Pending *ret) {
+/* 1, 0 as restart_decide() */
+static int plan(Restarts *r, const char *log, const UnitState *state, Pending *p) {
+        int k;
+
+        k = recovery_plan(r->bus, state, r->hold_off, now_monotonic(), p);
+        if (k < 0 && bus_is_gone(k))
+                return log_error_errno(k, "Cannot ask systemd how to recover VM %s: %m", p->vm);
+        if (k < 0) {
+                log_warning_errno(k, "Cannot ask systemd how to recover VM %s, restarting it: %m", p->vm);
+                p->step = STEP_RESTART;
+        }
+        if (k > 0) {
+                report_left_alone(log, p, "it was recovered only just now");
+                return 0;
+        }
+        if (p->has_rung && p->rung != RUNG_RESTART && p->step != STEP_LADDER)
+                log_notice("VM %s has no Recover=, so it is restarted where \"%s\" was asked for", p->vm,
+                                rung_to_string(p->rung));
+        return 1;
+}
+
+int restart_decide(Restarts *r, Resolver *resolver, const char *log, const KillLogLine *line,
+                const Target *target, Pending *ret) {
         _cleanup_unit_state_ UnitState state = { 0 };
         _cleanup_free_ char *buf = NULL;
         const char *why;
@@ -190,7 +240,7 @@ int restart_decide(Restarts *r, Resolver *resolver, const char *log, const char 
         Pending p;
         int k;
 
-        describe(target, word, &p);
+        describe(target, line, &p);
         k = need_bus(r);
         if (k < 0)
                 return k;
@@ -202,7 +252,7 @@ int restart_decide(Restarts *r, Resolver *resolver, const char *log, const char 
                 return 0;
         }
         if (!state.exists) {
-                report_unknown(log, word, "its tap is there, but systemd knows no unit of the VM", false);
+                report_unknown(log, line->text, "its tap is there, but systemd knows no unit of the VM", false);
                 return 0;
         }
         why = why_not(r, &state, &buf);
@@ -212,12 +262,14 @@ int restart_decide(Restarts *r, Resolver *resolver, const char *log, const char 
         }
         k = resolve_check_claim(resolver, target, &buf);
         if (k < 0) {
-                report_unknown(log, word, buf ?: strerror(-k), true);
+                report_unknown(log, line->text, buf ?: strerror(-k), true);
                 return 0;
         }
         p.invocation = state.invocation;
-        *ret = p;
-        return 1;
+        k = plan(r, log, &state, &p);
+        if (k > 0)
+                *ret = p;
+        return k;
 }
 
 /* 0 also when there was nothing. */
@@ -258,9 +310,11 @@ static void forget_address(Restarts *r, const Pending *p) {
                 log_warning_errno(k, "Cannot delete the neighbour entry of VM %s, ignoring: %m", p->vm);
 }
 
+typedef enum Job { JOB_RESTART, JOB_ADOPTED, JOB_RECOVERY } Job;
+
 /* Adds what waits for job_path (taken over); also frees it on failure. */
 static int add_restart(
-                Restarts *r, KillLog *log, const Pending *p, char *job_path, bool adopted, usec_t since) {
+                Restarts *r, KillLog *log, const Pending *p, char *job_path, Job job, usec_t since) {
         Restart *list = reallocarray(r->list, r->n + 1, sizeof(Restart));
 
         if (!list) {
@@ -269,7 +323,12 @@ static int add_restart(
         }
         r->list = list;
         list[r->n++] = (Restart){
-                .pending = *p, .log = log, .job_path = job_path, .adopted = adopted, .since = since
+                .pending = *p,
+                .log = log,
+                .job_path = job_path,
+                .recovering = job == JOB_RECOVERY,
+                .adopted = job == JOB_ADOPTED,
+                .since = since,
         };
         return 0;
 }
@@ -301,8 +360,8 @@ static void wait_for_death(Restarts *r, const char *unit) {
         }
 }
 
-int restart_begin(Restarts *r, KillLog *log, const Pending *p) {
-        usec_t since = now_monotonic();
+/* QEMU is dead, or dying. */
+static int begin_restart(Restarts *r, KillLog *log, const Pending *p, usec_t since) {
         char *job_path = NULL;
         UnitName unit;
         int k;
@@ -316,36 +375,112 @@ int restart_begin(Restarts *r, KillLog *log, const Pending *p) {
         if (k < 0) {
                 report_failed(kill_log_path(log), p, NULL, strerror(-k));
                 r->failed = true;
-                forget(r, log, p->vm);
+                forget(r, log, p);
                 return 0;
         }
-        return add_restart(r, log, p, job_path, false, since);
+        return add_restart(r, log, p, job_path, JOB_RESTART, since);
+}
+
+static int kill_and_restart(Restarts *r, KillLog *log, const Pending *p, usec_t since) {
+        int k = restart_kill(r, p);
+
+        return k < 0 ? k : begin_restart(r, log, p, since);
+}
+
+static int begin_recovery(Restarts *r, KillLog *log, const Pending *p) {
+        usec_t since = now_monotonic();
+        char *job_path = NULL;
+        int k;
+
+        k = recovery_start(r->bus, p, &job_path);
+        if (k >= 0)
+                return add_restart(r, log, p, job_path, JOB_RECOVERY, since);
+        log_error_errno(k, "Cannot begin the recovery of VM %s%s: %m", p->vm,
+                        bus_is_gone(k) ? "" : ", restarting it");
+        return bus_is_gone(k) ? k : kill_and_restart(r, log, p, since);
+}
+
+int restart_begin(Restarts *r, KillLog *log, const Pending *p) {
+        return p->step == STEP_RESTART ? begin_restart(r, log, p, now_monotonic()) : begin_recovery(r, log, p);
+}
+
+/* ---- after a recovery, or a predecessor ---- */
+
+/* QEMU lives, or systemd does not know yet of its death. */
+static int go_on(Restarts *r, KillLog *log, const Pending *p, RecoveryEnd end, bool alive, usec_t since) {
+        _cleanup_free_ char *box = NULL;
+
+        switch (end) {
+        case RECOVERY_RESTART:
+                return alive ? kill_and_restart(r, log, p, since) : begin_restart(r, log, p, since);
+        case RECOVERY_START: /* no kill: that would hit what cleans up after QEMU */
+                return begin_restart(r, log, p, since);
+        case RECOVERY_NOT_BEGUN:
+                return alive ? begin_recovery(r, log, p) : begin_restart(r, log, p, since);
+        case RECOVERY_DONE:
+                if (!alive) /* it crashed just after */
+                        return begin_restart(r, log, p, since);
+                box = recovery_black_box(r->bus, p);
+                report_recovered(kill_log_path(log), p, now_monotonic() - since, box);
+                break;
+        default:
+                report_failed(kill_log_path(log), p, NULL,
+                                "nothing of what Recover= lists has helped, and it does not end with restart");
+        }
+        forget(r, log, p);
+        return 0;
+}
+
+/* Does what is left to do, by what the VM's unit has come to. foreign: somebody else has had a job for it. */
+static int finish(Restarts *r, KillLog *log, const Pending *p, RecoveryEnd end, bool foreign, usec_t since) {
+        Restart s = { .pending = *p, .log = log };
+        _cleanup_unit_state_ UnitState state = { 0 };
+        UnitName unit;
+        bool same;
+        int k;
+
+        k = bus_get_unit(r->bus, unit_of(p->vm, unit), &state);
+        if (k < 0)
+                return log_error_errno(k, "Cannot ask systemd for %s: %m", unit);
+        if (state.job != 0)
+                return add_restart(r, log, p, TAKE_PTR(state.job_path), JOB_ADOPTED, now_monotonic());
+        same = sd_id128_equal(state.invocation, p->invocation);
+        if (!state.exists || (state.active == UNIT_INACTIVE && (end != RECOVERY_START || foreign) &&
+                                             (same || sd_id128_is_null(state.invocation))))
+                report_left_alone(kill_log_path(log), p, "it was stopped meanwhile");
+        else if (same || sd_id128_is_null(state.invocation))
+                return go_on(r, log, p, end, state.active == UNIT_ACTIVE || state.active == UNIT_RELOADING, since);
+        else if (state.active == UNIT_FAILED)
+                report_failed(kill_log_path(log), p, NULL, "it did not come up again");
+        else
+                restart_reported(r, &s, USEC_INFINITY);
+        forget(r, log, p);
+        return 0;
+}
+
+static int recovery_ended(Restarts *r, const Restart *s, const char *result) {
+        if (streq(result, "canceled")) {
+                report_left_alone(kill_log_path(s->log), &s->pending, "its recovery was stopped");
+                forget(r, s->log, &s->pending);
+                return 0;
+        }
+        return finish(r, s->log, &s->pending, recovery_end(r->bus, &s->pending, result), s->foreign, s->since);
 }
 
 int restart_resume(Restarts *r, KillLog *log, const Pending *p) {
-        _cleanup_unit_state_ UnitState s = { 0 };
-        UnitName unit;
+        RecoveryEnd end = RECOVERY_RESTART;
+        char *job_path = NULL;
         int k;
 
         k = need_bus(r);
         if (k < 0)
                 return k;
-        k = bus_get_unit(r->bus, unit_of(p->vm, unit), &s);
-        if (k < 0)
-                return log_error_errno(k, "Cannot ask systemd for %s: %m", unit);
-        if (s.job != 0)
-                return add_restart(r, log, p, TAKE_PTR(s.job_path), true, now_monotonic());
-        if (s.exists && !sd_id128_equal(s.invocation, p->invocation)) {
-                if (s.active == UNIT_FAILED)
-                        report_failed(kill_log_path(log), p, NULL, "it did not come up again");
-                else
-                        report_restarted(kill_log_path(log), p, USEC_INFINITY);
-        } else if (!s.exists || s.active == UNIT_INACTIVE)
-                report_left_alone(kill_log_path(log), p, "it was stopped meanwhile");
-        else { /* dead but not restarted: the predecessor got as far as the kill */
-                k = s.active == UNIT_ACTIVE || s.active == UNIT_RELOADING ? restart_kill(r, p) : 0;
-                return k < 0 ? k : restart_begin(r, log, p);
+        if (p->step != STEP_RESTART) {
+                k = recovery_look(r->bus, p, &end, &job_path);
+                if (k < 0)
+                        return log_error_errno(k, "Cannot ask systemd for the recovery of VM %s: %m", p->vm);
         }
-        forget(r, log, p->vm);
-        return 0;
+        if (end == RECOVERY_UNDER_WAY)
+                return add_restart(r, log, p, job_path, JOB_RECOVERY, now_monotonic());
+        return finish(r, log, p, end, false, now_monotonic());
 }

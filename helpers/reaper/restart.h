@@ -5,6 +5,7 @@
 
 #include "bus.h"
 #include "kill-log.h"
+#include "recovery.h"
 #include "resolve.h"
 
 /* A restart on its way, from the commit of the intention until its job has ended */
@@ -12,6 +13,8 @@ typedef struct Restart {
         Pending pending;
         KillLog *log;
         char *job_path;
+        bool recovering; /* the job is that of what comes before the restart */
+        bool foreign;    /* meanwhile somebody else has had a job for the VM's unit */
         bool adopted; /* a job that was there already: of a predecessor, or of somebody else, who knows for what */
         usec_t since; /* CLOCK_MONOTONIC; adopted: that was when it was found */
 } Restart;
@@ -37,12 +40,13 @@ void restarts_new_look(Restarts *r);
 int restart_is_vm(Restarts *r, const char *vm);
 
 /* 1: *ret is to be committed, then restart_begin() with it; 0: not to be restarted, and said so; negative: systemd cannot be
- * asked. word is the line that target was found for. */
-int restart_decide(Restarts *r, Resolver *resolver, const char *log, const char *word, const Target *target,
-                Pending *ret);
+ * asked. line is the one that target was found for. */
+int restart_decide(Restarts *r, Resolver *resolver, const char *log, const KillLogLine *line,
+                const Target *target, Pending *ret);
 
-/* The two halves of a restart; of several VMs, all are killed first. Negative: the bus is gone; the intention stays in the
- * cursor. begin: forgets the address, asks systemd for the restart. */
+/* The two halves of a restart; of several VMs, all are killed first, but those that have something before the restart.
+ * Negative: the bus is gone; the intention stays in the cursor. begin: forgets the address, asks systemd for the restart,
+ * or for what comes before it. */
 int restart_kill(Restarts *r, const Pending *p);
 int restart_begin(Restarts *r, KillLog *log, const Pending *p);
 /* For an intention that a dead predecessor left: does what is left of it. */

@@ -75,6 +75,10 @@ static void test_round_trip(void **unused) {
         _cleanup_cursor_ Cursor d = { 0 };
         Pending p = some_pending("host-1.a"), q = some_pending("b");
 
+        p.has_rung = true;
+        p.rung = RUNG_POWERDOWN;
+        p.step = STEP_LADDER;
+        p.before.bytes[3] = 7;
         assert_int_equal(cursor_load(state, "/nothing", &d), 0);
         assert_int_equal(cursor_add_pending(&c, &p), 0);
         assert_int_equal(cursor_add_pending(&c, &p), -EEXIST);
@@ -90,6 +94,11 @@ static void test_round_trip(void **unused) {
         assert_string_equal(d.pending[0].mac, "");
         assert_string_equal(d.pending[0].bridge, "s1");
         assert_true(sd_id128_equal(d.pending[0].invocation, p.invocation));
+        assert_true(d.pending[0].has_rung && d.pending[0].rung == RUNG_POWERDOWN);
+        assert_int_equal(d.pending[0].step, STEP_LADDER);
+        assert_true(sd_id128_equal(d.pending[0].before, p.before));
+        assert_false(d.pending[1].has_rung);
+        assert_int_equal(d.pending[1].step, STEP_RESTART);
         assert_true(cursor_drop_pending(&d, "host-1.a"));
         assert_false(cursor_drop_pending(&d, "host-1.a"));
         assert_string_equal(d.pending[0].vm, "b");
@@ -170,8 +179,24 @@ static void test_damaged(void **unused) {
         damaged_one(HEAD "pending a b c\nend\n");
         damaged_one(HEAD "pending ../x " ID " l - - - -\nend\n");
         damaged_one(HEAD "pending x " ID " l - - - - -\nend\n");
+        damaged_one(HEAD "pending x " ID " l - - - - up ladder " ID "\nend\n");
+        damaged_one(HEAD "pending x " ID " l - - - - - climb " ID "\nend\n");
+        damaged_one(HEAD "pending x " ID " l - - - - - ladder 1\nend\n");
+        damaged_one(HEAD "pending x " ID " l - - - - - ladder " ID " x\nend\n");
         write_raw(nul, sizeof(nul) - 1);
         assert_int_equal(cursor_load(state, LOG, &c), -EBADMSG);
+}
+
+/* as it was written before there were steps */
+static void test_older(void **unused) {
+        static const char text[] = HEAD "pending x " ID " l - - - -\nend\n";
+        _cleanup_cursor_ Cursor c = { 0 };
+
+        write_raw(text, sizeof(text) - 1);
+        assert_int_equal(cursor_load(state, LOG, &c), 1);
+        assert_int_equal(c.n_pending, 1);
+        assert_int_equal(c.pending[0].step, STEP_RESTART);
+        assert_false(c.pending[0].has_rung);
 }
 
 static void test_identity(void **unused) {
@@ -200,7 +225,7 @@ int main(void) {
                 cmocka_unit_test(test_list),
                 cmocka_unit_test(test_file_name),
                 cmocka_unit_test(test_damaged),
-                cmocka_unit_test(test_identity),
+                cmocka_unit_test(test_older), cmocka_unit_test(test_identity),
         };
 
         return cmocka_run_group_tests(tests, set_up, tear_down);

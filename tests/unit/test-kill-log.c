@@ -169,6 +169,32 @@ static void test_long_and_binary(void **unused) {
         assert_true(news.lines[news.n_lines - 1].word);
 }
 
+static void line_one(const char *line, const char *text, int rung) {
+        KillLogLine l;
+
+        kill_log_parse_line(line, strlen(line), &l);
+        if (!l.word != !text || (text && !streq(l.text, text)) || l.has_rung != (rung >= 0) ||
+                        (rung >= 0 && (int) l.rung != rung))
+                fail_msg("\"%s\": %s \"%s\" %d", line, l.word ? "word" : "no word", l.text,
+                                l.has_rung ? (int) l.rung : -1);
+}
+
+static void test_line(void **unused) {
+        line_one("10.9.0.5", "10.9.0.5", -1);
+        line_one("10.9.0.5 reset", "10.9.0.5", RUNG_RESET);
+        line_one("host1 \t powerdown", "host1", RUNG_POWERDOWN);
+        line_one("fe80::5%s1 restart", "fe80::5%s1", RUNG_RESTART);
+        line_one("host1 recover", "host1", -1);
+        line_one("host1 reset now", NULL, -1);
+        line_one("host1 Reset", NULL, -1);
+        line_one("host1 10.9.0.5", NULL, -1);
+        line_one("host1\x0breset", NULL, -1);
+        line_one("host1 resetresetresetreset", NULL, -1);
+        line_one("host1\xffreset", NULL, -1);
+        line_one("0123456789012345678901234567890123456789012345678901234567890123 reset", NULL, -1);
+        line_one("", NULL, -1);
+}
+
 /* An overlong line without end is not read again and again. */
 static void test_endless(void **unused) {
         _cleanup_kill_log_ KillLog *l = NULL;
@@ -236,6 +262,7 @@ static void test_damaged(void **unused) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_line),
                 cmocka_unit_test(test_append),
                 cmocka_unit_test(test_truncated),
                 cmocka_unit_test(test_touched),
