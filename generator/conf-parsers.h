@@ -78,6 +78,12 @@ int parse_firmware(Setting *s, char *value, void *member);
 int parse_credentials(Setting *s, char *value, void *member); /* appends */
 int parse_cloud_init(Setting *s, char *value, void *member);  /* appends */
 
+/* conf-parsers-recovery.c; member is the Recovery, or one member of that */
+int parse_recover(Setting *s, char *value, void *member);
+int parse_recover_timeout(Setting *s, char *value, void *member);  /* usec_t */
+int parse_black_box(Setting *s, char *value, void *member);        /* unsigned */
+int parse_black_box_memory(Setting *s, char *value, void *member); /* uint64_t */
+
 /* conf-parsers-network.c */
 int parse_listen_address(Setting *s, char *value, void *member); /* [Serial] Address= */
 int parse_network_switch(Setting *s, char *value, void *member); /* [Interface] Switch=, Bridge= */

@@ -41,6 +41,9 @@ static const Section sections[] = {
 #define FIRMWARE_ROW(key, member, parse, help) \
         RARE_ROW(KEYS_VM, rare_firmware, Firmware, key, member, parse, help)
 #define FIRMWARE(key, parse, help)              RARE_WHOLE(KEYS_VM, rare_firmware, key, parse, help)
+#define RECOVERY_ROW(key, member, parse, help) \
+        RARE_ROW(KEYS_VM, rare_recovery, Recovery, key, member, parse, help)
+#define RECOVERY(key, parse, help)              RARE_WHOLE(KEYS_VM, rare_recovery, key, parse, help)
 #define INTERFACE_ROW(key, member, parse, help) ROW(KEYS_INTERFACE, Interface, key, member, parse, help)
 #define WIRE_ROW(key, member, parse, help) \
         RARE_ROW(KEYS_INTERFACE, rare_wire, Wire, key, member, parse, help)
@@ -103,6 +106,10 @@ static const Key keys[] = { /* those of a set together */
         VM_ROW("Ready",           ready,         parse_ready,        "when starting is done: running, or address"),
         VM_ROW("ReadyTimeoutSec", ready_timeout, parse_time_span,    "how long that may take"),
         VM_ROW("StopTimeoutSec",  stop_timeout,  parse_time_span,    "how long a power-down may take before signals"),
+        RECOVERY("Recover",                      parse_recover,      "what is tried when the guest hangs, in order: reset powerdown restart"),
+        RECOVERY_ROW("RecoverTimeoutSec", timeout, parse_recover_timeout, "how long each of them may take"),
+        RECOVERY_ROW("BlackBox",    black_boxes,     parse_black_box,    "yes, or N: screen, registers, console are saved before; the last N are kept"),
+        RECOVERY_ROW("BlackBoxMemory", memory,       parse_black_box_memory, "so much of the guest's memory too: 512M"),
 
         INTERFACE_ROW("Type",     type,          parse_interface_type,  "tap, user, macvtap, vde, multicast, stream, dgram, none"),
         WHOLE(KEYS_INTERFACE, "Switch",          parse_network_switch,  "the [Switch] it is plugged into"),
@@ -191,6 +198,7 @@ static const VM vm_defaults = {
         .stop_timeout = 90 * USEC_PER_SEC,
         .firmware = &firmware_defaults,
         .hardware = &hardware_defaults,
+        .recovery = &recovery_defaults,
 };
 static const Interface interface_defaults = { .mac_policy = MAC_DERIVED, .wire = &wire_defaults };
 static const Disk disk_defaults = { .mode = DISK_MODE_UNSET };

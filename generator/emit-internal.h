@@ -62,6 +62,13 @@ void emit_seed_options(const VM *vm, UnitWriter *w); /* a disk, after the others
 int emit_tpm_socket(const VM *vm, UnitWriter *w);
 int emit_tpm_service(const VM *vm, UnitWriter *w);
 
+/* Recover=, BlackBox= (emit-recovery.c): units that the reaper starts before it restarts a VM. The VM's own unit is Before=
+ * them: by that the reaper knows of them. */
+bool has_ladder(const VM *vm); /* something is tried before the restart */
+void emit_recovery_dependencies(const VM *vm, UnitWriter *w);
+int emit_ladder(const VM *vm, UnitWriter *w);
+int emit_black_box(const VM *vm, UnitWriter *w);
+
 /* Links that start a unit, given as kind, name and suffix: in starter's directory ".wants" or ".requires";
  * and those that a passed-through [Install] asks for (emit-install.c). */
 int emit_link(UnitWriter *w, const char *starter, const char *directory, const char *unit, const char *name,

@@ -69,6 +69,7 @@ static void emit_dependencies(const VM *vm, UnitWriter *w) {
         emit_disk_dependencies(vm, w);
         emit_share_dependencies(vm, w);
         emit_firmware_dependencies(vm, w);
+        emit_recovery_dependencies(vm, w);
         if (has_health(vm)) /* it runs while a VM does that it looks after */
                 unit_raw(w, "Wants", "qnet-health.timer");
 }

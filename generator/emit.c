@@ -174,6 +174,10 @@ static void emit_machine(Emit *e, const VM *vm) {
         }
         for (size_t i = 0; i < vm->n_interfaces; i++)
                 emit_interface(e, vm, vm->interfaces + i);
+        if (has_ladder(vm))
+                check(e, emit_ladder(vm, e->w));
+        if (vm->recovery->black_boxes > 0)
+                check(e, emit_black_box(vm, e->w));
         if (vm->firmware->tpm) {
                 check(e, emit_tpm_socket(vm, e->w));
                 check(e, emit_tpm_service(vm, e->w));

@@ -345,6 +345,19 @@ static void put_firmware(Builder *b, json_t *j, const VM *vm) {
         put(b, j, "cloudInit", seed);
 }
 
+static void put_recovery(Builder *b, json_t *j, const Recovery *r) {
+        json_t *rungs = json_array();
+
+        for (size_t i = 0; i < r->n_rungs; i++)
+                append(b, rungs, text(rung_to_string(r->rungs[i])));
+        if (r->n_rungs == 0)
+                append(b, rungs, text(rung_to_string(RUNG_RESTART)));
+        put(b, j, "recover", rungs);
+        put(b, j, "recoverTimeoutUSec", span(r->timeout));
+        put(b, j, "blackBoxes", number(r->black_boxes));
+        put(b, j, "blackBoxMemory", number(r->memory));
+}
+
 static json_t *vm_object(Builder *b, const VM *vm) {
         json_t *j = json_object();
 
@@ -373,6 +386,7 @@ static json_t *vm_object(Builder *b, const VM *vm) {
         put(b, j, "ready", text(ready_to_string(vm->ready)));
         put(b, j, "readyTimeoutUSec", span(vm->ready_timeout));
         put(b, j, "stopTimeoutUSec", span(vm->stop_timeout));
+        put_recovery(b, j, vm->recovery);
         put(b, j, "hardware", hardware(b, vm->hardware));
         put_parts(b, j, vm);
         put(b, j, "passthrough", passthrough(b, &vm->passthrough));

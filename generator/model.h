@@ -9,6 +9,7 @@
  * All strings and arrays belong to the Model and live until model_free(). */
 
 #include "parse-value.h"
+#include "rung.h"
 #include "vlan-set.h"
 
 typedef struct VM VM;
@@ -412,6 +413,15 @@ typedef struct Firmware {
         char *seed[_SEED_FILE_MAX]; /* absolute paths, each NULL-able; all NULL: no seed */
 } Firmware;
 
+/* What is done about a guest that was reported to hang, besides killing QEMU and starting it again. */
+typedef struct Recovery {
+        Rung rungs[_RUNG_MAX]; /* tried one after the other; restart is the last one if it is there */
+        size_t n_rungs;        /* 0: restart */
+        usec_t timeout;        /* of each rung */
+        unsigned black_boxes;  /* so many are kept, the newest; 0: none is made */
+        uint64_t memory;       /* bytes of the guest's memory in each, at most */
+} Recovery;
+
 struct VM {
         char *name;
         Origin origin; /* of the [VM] line */
@@ -447,6 +457,7 @@ struct VM {
         usec_t stop_timeout;  /* until a guest that ignores the power-down is stopped by signal */
         const Firmware *firmware; /* rare.h */
         const Hardware *hardware; /* rare.h */
+        const Recovery *recovery; /* rare.h */
 
         Interface *interfaces;
         size_t n_interfaces;

@@ -18,6 +18,9 @@ const Rare rare_firmware = RARE(VM, firmware, firmware_defaults);
 const Wire wire_defaults = { .capture_size = CAPTURE_SIZE_DEFAULT, .capture_files = CAPTURE_FILES_DEFAULT };
 const Rare rare_wire = RARE(Interface, wire, wire_defaults);
 
+const Recovery recovery_defaults = { .timeout = 30 * USEC_PER_SEC };
+const Rare rare_recovery = RARE(VM, recovery, recovery_defaults);
+
 void *rare_own(Arena *a, void *object, const Rare *rare) {
         void **pointer = (void **) (void *) ((char *) object + rare->pointer);
         void *own;

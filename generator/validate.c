@@ -78,6 +78,9 @@ static int validate_vm(Model *m, VM *vm) {
                 r = validate_boot(m, vm);
         if (r >= 0 && vm->machine)
                 r = validate_firmware(m, vm);
+        if (r >= 0 && vm->recovery->memory > 0 && vm->recovery->black_boxes == 0)
+                r = vm_problem(m, vm, said_at(&vm->said, vm->origin, KEYS_VM, "BlackBoxMemory"),
+                                "BlackBoxMemory= needs BlackBox=yes");
         for (size_t i = 0; i < vm->n_disks && r >= 0; i++) {
                 vm->disks[i].index = (unsigned) i;
                 if (vm->machine) /* or nothing is known of its buses */

@@ -43,7 +43,8 @@ static void lan_begin(Lan *l) {
                                 .ready_timeout = 90 * USEC_PER_SEC,
                                 .stop_timeout = 30 * USEC_PER_SEC,
                                 .firmware = &firmware_defaults,
-                                .hardware = &hardware_defaults },
+                                .hardware = &hardware_defaults,
+                                .recovery = &recovery_defaults },
                 .model = { .n_vms = 1, .n_switches = 1, .reaper = { .hold_off = 10 * USEC_PER_SEC } },
         };
         l->interface.network = &l->network;
