@@ -3,6 +3,7 @@
 /* libnftables tells an error only as text: "Error: Could not process rule: No such file or directory", then the
  * command and a line of marks below it. The text becomes errno here, and its first line the reason. */
 
+#include <dlfcn.h>
 #include <nftables/libnftables.h>
 #include <time.h>
 
@@ -10,7 +11,25 @@
 
 #define LOCK_INTERVAL (5 * USEC_PER_MSEC)
 
+/* What is used of the library, under the library's own names */
+#define FUNCTIONS                                                                                      \
+        X(nft_ctx_new)                                                                                 \
+        X(nft_ctx_free)                                                                                \
+        X(nft_ctx_buffer_output)                                                                       \
+        X(nft_ctx_buffer_error)                                                                        \
+        X(nft_ctx_get_output_buffer)                                                                   \
+        X(nft_ctx_get_error_buffer)                                                                    \
+        X(nft_ctx_output_set_flags)                                                                    \
+        X(nft_run_cmd_from_buffer)
+typedef struct Library {
+#define X(f) __typeof__(f) *f;
+        FUNCTIONS
+#undef X
+} Library;
+
 struct Nft {
+        Library lib;
+        void *handle;
         struct nft_ctx *ctx;
         char reason[256];
 };
@@ -19,18 +38,38 @@ Nft *nft_free(Nft *nft) {
         if (!nft)
                 return NULL;
         if (nft->ctx)
-                nft_ctx_free(nft->ctx);
+                nft->lib.nft_ctx_free(nft->ctx);
+        if (nft->handle)
+                dlclose(nft->handle);
         free(nft);
         return NULL;
 }
 
+static int load(Nft *nft) {
+        nft->handle = dlopen("libnftables.so.1", RTLD_NOW | RTLD_NODELETE);
+        if (!nft->handle)
+                return -ELIBACC;
+#define X(f)                                                       \
+        *(void **) &nft->lib.f = dlsym(nft->handle, #f); /* POSIX */ \
+        if (!nft->lib.f)                                           \
+                return -ELIBBAD;
+        FUNCTIONS
+#undef X
+        return 0;
+}
+
 int nft_new(Nft **ret) {
         _cleanup_nft_ Nft *nft = calloc(1, sizeof(*nft));
+        int r;
 
         if (!nft)
                 return -ENOMEM;
-        nft->ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-        if (!nft->ctx || nft_ctx_buffer_output(nft->ctx) != 0 || nft_ctx_buffer_error(nft->ctx) != 0)
+        r = load(nft);
+        if (r < 0)
+                return r;
+        nft->ctx = nft->lib.nft_ctx_new(NFT_CTX_DEFAULT);
+        if (!nft->ctx || nft->lib.nft_ctx_buffer_output(nft->ctx) != 0 ||
+                        nft->lib.nft_ctx_buffer_error(nft->ctx) != 0)
                 return -ENOMEM;
         *ret = TAKE_PTR(nft);
         return 0;
@@ -54,10 +93,10 @@ static int keep_reason(Nft *nft, const char *text) {
 
 int nft_run(Nft *nft, const char *commands) {
         nft->reason[0] = '\0';
-        (void) nft_ctx_get_output_buffer(nft->ctx); /* what nobody has fetched would stay in front */
-        if (nft_run_cmd_from_buffer(nft->ctx, commands) == 0)
+        (void) nft->lib.nft_ctx_get_output_buffer(nft->ctx); /* what nobody has fetched would stay in front */
+        if (nft->lib.nft_run_cmd_from_buffer(nft->ctx, commands) == 0)
                 return 0;
-        return keep_reason(nft, nft_ctx_get_error_buffer(nft->ctx));
+        return keep_reason(nft, nft->lib.nft_ctx_get_error_buffer(nft->ctx));
 }
 
 int nft_query(Nft *nft, const char *command, json_t **ret) {
@@ -65,12 +104,12 @@ int nft_query(Nft *nft, const char *command, json_t **ret) {
         json_t *array;
         int r;
 
-        nft_ctx_output_set_flags(nft->ctx, NFT_CTX_OUTPUT_JSON);
+        nft->lib.nft_ctx_output_set_flags(nft->ctx, NFT_CTX_OUTPUT_JSON);
         r = nft_run(nft, command);
-        nft_ctx_output_set_flags(nft->ctx, 0);
+        nft->lib.nft_ctx_output_set_flags(nft->ctx, 0);
         if (r < 0)
                 return r;
-        root = json_loads(nft_ctx_get_output_buffer(nft->ctx), 0, NULL);
+        root = json_loads(nft->lib.nft_ctx_get_output_buffer(nft->ctx), 0, NULL);
         array = json_object_get(root, "nftables");
         if (!json_is_array(array))
                 return -EBADMSG;

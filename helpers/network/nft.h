@@ -2,7 +2,8 @@
 #pragma once
 
 /* nftables, by way of libnftables: commands in the language of nft(8), each call one transaction, which the kernel
- * takes as a whole or not at all. One Nft is one socket and no child process.
+ * takes as a whole or not at all. One Nft is one socket and no child process. The library is loaded by nft_new(): programs
+ * that seldom need it start without.
  *
  * All functions are silent and return negative errno; what the kernel or the parser said is in nft_reason().
  * Everything needs CAP_NET_ADMIN. nft.c is the one file that includes the library. Who writes commands puts into them
@@ -35,6 +36,9 @@ int nft_query(Nft *nft, const char *command, json_t **ret);
 /* The n-th object of that kind ("set", "chain", "rule", "counter" ...) in such an array; NULL when there are no more.
  * *i starts with 0 and is moved behind it. */
 json_t *nft_next(json_t *array, const char *kind, size_t *i);
+
+/* 1: there is; 0: there is none. Needs no Nft, nor the library. */
+int nft_netdev_table_exists(const char *name);
 
 /* A table that only this socket may change and that goes with it, whatever ends the process (flags owner, Linux 5.12):
  * a lock in the network namespace. Waits for it; -ETIMEDOUT. nft_free() releases it. */

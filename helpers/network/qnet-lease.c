@@ -9,10 +9,13 @@
  * again: then it is the bridge that the route leads to) and, for IPv6 leases, which are of a DUID, DNSMASQ_MAC. All of
  * it comes from guests in the end: addresses are parsed, names are not used. Only bridges are ever touched.
  *
+ * A tap with port security lets its guest use the address while the lease lasts.
+ *
  * Privilege: CAP_NET_ADMIN. */
 
 #include "program.h"
 #include "rtnl.h"
+#include "tap-security.h"
 
 /* The bridge on which the lease is; 0: none, not our business. */
 static int find_bridge(Rtnl *rtnl, const IPAddress *ip, Link *ret) {
@@ -84,10 +87,31 @@ static int unpin(Rtnl *rtnl, const Link *bridge, const IPAddress *ip, const stru
         return 0;
 }
 
+/* The ports of that guest let the address pass, or no longer. */
+static int secure(Rtnl *rtnl, const Link *bridge, const IPAddress *ip, const struct ether_addr *mac, bool is_del) {
+        const LinkFilter filter = { .kind = "tun", .master = bridge->ifindex, .alias = ALIAS_TAP };
+        _cleanup_free_ Link *taps = NULL;
+        int r, result = 0;
+        size_t n;
+
+        r = link_list(rtnl, &filter, &taps, &n);
+        if (r < 0)
+                return log_error_errno(
+                                r, "Cannot list the ports of %s: %m%s", bridge->name, rtnl_reason(rtnl));
+        for (size_t i = 0; i < n; i++) {
+                if (!taps[i].alias.has_mac || !mac_equal(&taps[i].alias.mac, mac))
+                        continue;
+                r = tap_security_lease(taps[i].name, ip, is_del);
+                if (r < 0)
+                        result = r;
+        }
+        return result;
+}
+
 static int handle(bool is_del, const struct ether_addr *mac, const IPAddress *ip) {
         _cleanup_rtnl_ Rtnl *rtnl = NULL;
         Link bridge;
-        int r;
+        int r, q;
 
         r = rtnl_new(&rtnl);
         if (r < 0)
@@ -95,7 +119,9 @@ static int handle(bool is_del, const struct ether_addr *mac, const IPAddress *ip
         r = find_bridge(rtnl, ip, &bridge);
         if (r <= 0)
                 return r;
-        return is_del ? unpin(rtnl, &bridge, ip, mac) : pin(rtnl, &bridge, ip, mac);
+        r = secure(rtnl, &bridge, ip, mac, is_del);
+        q = is_del ? unpin(rtnl, &bridge, ip, mac) : pin(rtnl, &bridge, ip, mac);
+        return r < 0 ? r : q;
 }
 
 /* dnsmasq(8): "if the client's hardware type is not Ethernet, the address has the type in front, as in 06-01:23:..." */

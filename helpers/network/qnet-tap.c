@@ -39,6 +39,9 @@ enum {
         OPTION_PIN,
         OPTION_STORE,
         OPTION_VHOST,
+        OPTION_PORT_SECURITY,
+        OPTION_ALLOW,
+        OPTION_JSON,
 };
 static const ProgramOption options[] = {
         { OPTION_VM, "vm", "VM", "The VM" },
@@ -68,6 +71,9 @@ static const ProgramOption options[] = {
         { OPTION_VHOST, "vhost", NULL, "Tell in --env-file= whether there is vhost-net" },
         { OPTION_STORE, "store", NULL, "Leave the descriptor of a macvtap with systemd, for QEMU" },
         { OPTION_PIN, "pin", "IP", "Make IP of the guest a permanent neighbour entry; may be repeated" },
+        { OPTION_PORT_SECURITY, "port-security", NULL, "Drop what is not from the guest's own MAC and addresses" },
+        { OPTION_ALLOW, "allow", "IP[/PREFIX]", "An address that the guest may use; may be repeated" },
+        { OPTION_JSON, "json", NULL, "Print JSON" },
         {},
 };
 
@@ -133,6 +139,14 @@ static int add_host_address(const char *s) {
                 return program_usage(
                                 "--host-address=%s is not an address with a prefix, such as 10.9.0.1/30", s);
         return append_ip(&ip, &arg.host_addresses, &arg.n_host_addresses);
+}
+
+static int add_allowed(const char *s) {
+        IPAddress ip;
+
+        if (parse_ip(s, &ip) < 0 && parse_ip_prefix(s, &ip) < 0)
+                return program_usage("--allow=%s is not an IP address or network", s);
+        return append_ip(&ip, &arg.allowed, &arg.n_allowed);
 }
 
 static int parse_mode(const char *s) {
@@ -205,6 +219,14 @@ static int parse_port_option(int option, const char *value) {
                 return parse_shape("to-guest", value, &arg.to_guest);
         case OPTION_FROM_GUEST:
                 return parse_shape("from-guest", value, &arg.from_guest);
+        case OPTION_PORT_SECURITY:
+                arg.port_security = true;
+                return 0;
+        case OPTION_ALLOW:
+                return add_allowed(value);
+        case OPTION_JSON:
+                arg.json = true;
+                return 0;
         }
         return PROGRAM_USAGE;
 }
@@ -287,6 +309,8 @@ static int check_port(void) {
         if (arg.native_vlan > 0 && !trunk)
                 return program_usage("--native-vlan= goes with --trunk-vlans=; alone it is --vlan=%u",
                                 arg.native_vlan);
+        if (arg.n_allowed > 0 && !arg.port_security)
+                return program_usage("--allow= goes with --port-security");
         return 0;
 }
 
@@ -322,12 +346,17 @@ static int verb_del(char *words[], void *userdata) {
         return with_tap(words[0], tap_del);
 }
 
+static int verb_show(char *words[], void *userdata) {
+        return with_tap(words[0], tap_show);
+}
+
 #define BIT PROGRAM_BIT
 #define SHAPE_OPTIONS (BIT(OPTION_TO_GUEST) | BIT(OPTION_FROM_GUEST))
 #define PORT_OPTIONS                                                                               \
         (BIT(OPTION_BRIDGE) | BIT(OPTION_HOST_ADDRESS) | BIT(OPTION_MTU) | BIT(OPTION_VLAN) |      \
                         BIT(OPTION_TRUNK_VLANS) | BIT(OPTION_NATIVE_VLAN) | BIT(OPTION_ISOLATED) | \
-                        BIT(OPTION_QUEUES) | BIT(OPTION_LINK) | BIT(OPTION_OWNER) | BIT(OPTION_GROUP) | SHAPE_OPTIONS)
+                        BIT(OPTION_QUEUES) | BIT(OPTION_LINK) | BIT(OPTION_OWNER) | BIT(OPTION_GROUP) | \
+                        BIT(OPTION_PORT_SECURITY) | BIT(OPTION_ALLOW) | SHAPE_OPTIONS)
 static const ProgramVerb verbs[] = {
         { "add", 1, 1, "IFNAME", "make a persistent tap for a VM, on a bridge or with addresses of the host",
                         verb_add, .required = BIT(OPTION_VM) | BIT(OPTION_MAC), .options = PORT_OPTIONS },
@@ -341,6 +370,8 @@ static const ProgramVerb verbs[] = {
                         .options = BIT(OPTION_OWNER_OF) | BIT(OPTION_MAC) | BIT(OPTION_ENV_FILE) |
                                    BIT(OPTION_INDEX) | BIT(OPTION_PIN) | BIT(OPTION_STORE) | BIT(OPTION_VHOST) },
         { "del", 1, 1, "IFNAME", "remove it", verb_del },
+        { "show", 1, 1, "IFNAME", "print what is known of it, and what port security has dropped", verb_show,
+                        .options = BIT(OPTION_JSON) },
         {},
 };
 
@@ -358,5 +389,6 @@ int main(int argc, char *argv[]) {
         r = program_run(&program, argc, argv, NULL);
         free(arg.pins);
         free(arg.host_addresses);
+        free(arg.allowed);
         return program_exit_status(r);
 }

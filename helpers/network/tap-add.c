@@ -207,6 +207,19 @@ static int configure(Rtnl *rtnl, const TapArguments *a, const Link *link, const 
         return a->bridge ? configure_on_bridge(rtnl, a, link, bridge) : configure_alone(rtnl, a, link);
 }
 
+/* What happens to the frames. In this order: port security hands what passes it over to the shaping. */
+static int police(Rtnl *rtnl, const TapArguments *a, const Link *link, const Link *bridge, bool is_new) {
+        int r;
+
+        r = tap_shape(rtnl, a, link);
+        if (r < 0)
+                return r;
+        r = tap_secure(rtnl, a, link, a->bridge ? bridge : NULL, is_new);
+        if (r < 0 && is_new)
+                (void) tap_unshape(rtnl, a->ifname);
+        return r;
+}
+
 static int find_bridge(Rtnl *rtnl, const TapArguments *a, Link *ret) {
         int r;
 
@@ -231,7 +244,7 @@ int tap_add(Rtnl *rtnl, const TapArguments *a) {
                 return r;
         r = configure(rtnl, a, &link, &bridge);
         if (r >= 0)
-                r = tap_shape(rtnl, a, &link);
+                r = police(rtnl, a, &link, &bridge, fd >= 0);
         if (r < 0 || fd < 0)
                 return r;
         r = tun_set_persistent(fd);
@@ -252,5 +265,5 @@ int tap_set(Rtnl *rtnl, const TapArguments *a) {
         r = adopt(rtnl, a, &link);
         if (r >= 0)
                 r = configure(rtnl, a, &link, &bridge);
-        return r < 0 ? r : tap_shape(rtnl, a, &link);
+        return r < 0 ? r : police(rtnl, a, &link, &bridge, false);
 }

@@ -6,6 +6,15 @@
 #include "describe.h"
 #include "log.h"
 #include "tap.h"
+#include "tap-security.h"
+
+static int tap_remove_rest(Rtnl *rtnl, const char *ifname) {
+        int r, q;
+
+        r = tap_security_remove(ifname);
+        q = tap_unshape(rtnl, ifname);
+        return r < 0 ? r : q;
+}
 
 int tap_del(Rtnl *rtnl, const TapArguments *a) {
         char text[LINK_DESCRIPTION_SIZE];
@@ -14,7 +23,8 @@ int tap_del(Rtnl *rtnl, const TapArguments *a) {
 
         r = link_get_by_name(rtnl, a->ifname, &link);
         if (r == -ENODEV)
-                return tap_unshape(rtnl, a->ifname);
+        if (r == -ENODEV) /* it may have gone by itself */
+                return tap_remove_rest(rtnl, a->ifname);
         if (r < 0)
                 return log_error_errno(r, "Cannot look up %s: %m%s", a->ifname, rtnl_reason(rtnl));
         if (!link_is_our_tap(&link)) {
@@ -22,6 +32,9 @@ int tap_del(Rtnl *rtnl, const TapArguments *a) {
                                 link_describe(&link, text));
                 return -EPERM;
         }
+        r = tap_security_remove(a->ifname);
+        if (r < 0)
+                return r;
         r = link_delete(rtnl, link.ifindex);
         if (r < 0 && r != -ENODEV)
                 return log_error_errno(r, "Cannot remove tap %s: %m%s", a->ifname, rtnl_reason(rtnl));

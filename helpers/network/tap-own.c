@@ -12,6 +12,7 @@
 #include "env-file.h"
 #include "log.h"
 #include "tap.h"
+#include "tap-security.h"
 #include "tun.h"
 
 #ifndef IFF_LOWER_UP /* of linux/if.h, which does not go with net/if.h; on a tap: somebody holds it */
@@ -120,7 +121,7 @@ static int change_mac(Rtnl *rtnl, const TapArguments *a, Link *link) {
                 return log_error_errno(
                                 r, "Cannot change the MAC of tap %s: %m%s", a->ifname, rtnl_reason(rtnl));
         link->alias = alias;
-        return 0;
+        return tap_security_set_mac(a->ifname, &alias.mac);
 }
 
 static int tell_mac(const TapArguments *a, const struct ether_addr *mac) {

@@ -5,6 +5,8 @@
  * device is named after the tap, has the alias "qnet:wire=TAP", and there is one only while there is something to do for
  * it. A macvtap is the other way round: what the guest sends leaves by it.
  *
+ * With port security it is that which hands over, what passes it: a filter would come first, and take all away from it.
+ *
  * A capture on the tap sees what the guest sees: frames from it before the wire, frames to it after.
  *
  * All here log. */
@@ -18,7 +20,7 @@
 #define PREFIX "ifb-"
 
 /* PREFIX and the tap's name, or what a name too long for that is hashed to (FNV-1a): the alias tells, if two meet. */
-static void ifb_name(const char *ifname, char buf[static IFNAMSIZ]) {
+void tap_wire_name(const char *ifname, char buf[static IFNAMSIZ]) {
         uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
         if (strlen(PREFIX) + strlen(ifname) < IFNAMSIZ) {
@@ -34,7 +36,7 @@ static void ifb_name(const char *ifname, char buf[static IFNAMSIZ]) {
 static bool ifb_exists(const char *ifname) {
         char name[IFNAMSIZ];
 
-        ifb_name(ifname, name);
+        tap_wire_name(ifname, name);
         return if_nametoindex(name) > 0;
 }
 
@@ -51,7 +53,7 @@ static int find_ifb(Rtnl *rtnl, const char *ifname, Link *ret) {
         char name[IFNAMSIZ];
         int r;
 
-        ifb_name(ifname, name);
+        tap_wire_name(ifname, name);
         r = link_get_by_name(rtnl, name, ret);
         if (r == -ENODEV)
                 return 0;
@@ -95,7 +97,7 @@ static int make_ifb(Rtnl *rtnl, const Link *tap, Link *ret) {
         char name[IFNAMSIZ];
         int r;
 
-        ifb_name(tap->name, name);
+        tap_wire_name(tap->name, name);
         r = link_add_ifb(rtnl, name);
         if (r < 0)
                 return explain(rtnl, r, tap, false, "ifb");
@@ -120,7 +122,7 @@ static int bring_up_ifb(Rtnl *rtnl, const Link *tap, const Link *ifb) {
         return r < 0 ? log_error_errno(r, "Cannot bring %s up: %m%s", ifb->name, rtnl_reason(rtnl)) : 0;
 }
 
-static int configure_ifb(Rtnl *rtnl, const Link *tap, const Link *ifb, bool made, const Shape *s) {
+static int configure_ifb(Rtnl *rtnl, const Link *tap, const Link *ifb, bool made, bool hand_over, const Shape *s) {
         const char *kind = shape_qdisc(s);
         int r;
 
@@ -136,11 +138,14 @@ static int configure_ifb(Rtnl *rtnl, const Link *tap, const Link *ifb, bool made
                         return log_error_errno(r, "Cannot remove the filter of %s: %m%s", tap->name,
                                         rtnl_reason(rtnl));
         }
+        if (!hand_over)
+                return 0;
         r = ingress_redirect(rtnl, tap->ifindex, ifb->ifindex);
         return r < 0 ? explain(rtnl, r, tap, false, "sch_ingress cls_u32 act_mirred") : 0;
 }
 
-static int shape_ingress(Rtnl *rtnl, const Link *tap, const Shape *s) {
+/* hand_over: or else somebody else does it */
+static int shape_ingress(Rtnl *rtnl, const Link *tap, bool hand_over, const Shape *s) {
         char text[LINK_DESCRIPTION_SIZE];
         bool made = false;
         Link ifb;
@@ -169,7 +174,7 @@ static int shape_ingress(Rtnl *rtnl, const Link *tap, const Shape *s) {
                         return r;
                 made = true;
         }
-        r = configure_ifb(rtnl, tap, &ifb, made, s);
+        r = configure_ifb(rtnl, tap, &ifb, made, hand_over, s);
         if (r < 0 && made) {
                 (void) ingress_stop_redirecting(rtnl, tap->ifindex);
                 (void) remove_ifb(rtnl, tap->name);
@@ -201,7 +206,7 @@ int tap_shape(Rtnl *rtnl, const TapArguments *a, const Link *link) {
         if (r < 0)
                 return log_error_errno(r, "Cannot look up %s: %m%s", a->ifname, rtnl_reason(rtnl));
         r = shape_egress(rtnl, &tap, link_is_macvtap(&tap) ? from : to);
-        return r < 0 ? r : shape_ingress(rtnl, &tap, link_is_macvtap(&tap) ? to : from);
+        return r < 0 ? r : shape_ingress(rtnl, &tap, !a->port_security, link_is_macvtap(&tap) ? to : from);
 }
 
 int tap_unshape(Rtnl *rtnl, const char *ifname) {

@@ -37,6 +37,10 @@ typedef struct TapArguments {
         bool vhost;           /* tell whether there is vhost-net */
         IPAddress *pins;
         size_t n_pins;
+        bool port_security;
+        IPAddress *allowed; /* networks if they have a prefix */
+        size_t n_allowed;
+        bool json;
 } TapArguments;
 
 int tap_add(Rtnl *rtnl, const TapArguments *arguments);
@@ -44,6 +48,10 @@ int tap_set(Rtnl *rtnl, const TapArguments *arguments); /* as add, of one that i
 int tap_add_macvtap(Rtnl *rtnl, const TapArguments *arguments);
 int tap_own(Rtnl *rtnl, const TapArguments *arguments);
 int tap_del(Rtnl *rtnl, const TapArguments *arguments);
+int tap_show(Rtnl *rtnl, const TapArguments *arguments);
+
+/* Port security as asked for, or none. link: as it was before, all zero if it is new; bridge: NULL for none. */
+int tap_secure(Rtnl *rtnl, const TapArguments *arguments, const Link *link, const Link *bridge, bool is_new);
 
 /* What own hands QEMU besides (tap-hand.c) */
 int tap_store(const TapArguments *arguments, const Link *link);
@@ -54,6 +62,8 @@ int tap_tell_vhost(const TapArguments *arguments);
 int tap_shape(Rtnl *rtnl, const TapArguments *arguments, const Link *link);
 /* When the tap is gone, or never came to be */
 int tap_unshape(Rtnl *rtnl, const char *ifname);
+/* Of the device that frames from the guest pass, if they are shaped */
+void tap_wire_name(const char *ifname, char buf[static IFNAMSIZ]);
 
 static inline bool link_is_macvtap(const Link *link) {
         return streq(link->kind, "macvtap");
