@@ -55,6 +55,8 @@ int parse_instances(Setting *s, char *value, void *member);
 int parse_kernel_command_line(Setting *s, char *value, void *member); /* appends */
 int parse_extra_args(Setting *s, char *value, void *member);          /* appends */
 int parse_kill_logs(Setting *s, char *value, void *member);
+int parse_report_listen(Setting *s, char *value, void *member); /* conf-parsers-report.c */
+int parse_report_allow(Setting *s, char *value, void *member);
 int parse_short_image(Setting *s, char *value, void *member); /* [VM] Image= */
 
 /* conf-parsers-hardware.c; member is the VM, its Hardware, or one member of that */

@@ -188,6 +188,8 @@ static const Key keys[] = { /* those of a set together */
         ROW(KEYS_LAB, Lab, "Autostart", autostart, parse_switch_flag, "started with qnet.target, at boot"),
 
         WHOLE(KEYS_REAPER, "KillLog",            parse_kill_logs,    "more files that clients write IP addresses to; an empty one resets"),
+        WHOLE(KEYS_REAPER, "Listen",             parse_report_listen, "IP:PORT, or vsock:PORT, where clients elsewhere may report; an empty one resets"),
+        WHOLE(KEYS_REAPER, "Allow",              parse_report_allow, "IP, IP/PREFIX or cid:N, who may report there; an empty one resets"),
         ROW(KEYS_REAPER, Reaper, "HoldoffSec", hold_off, parse_time_span, "how long a VM just restarted is left alone, 10 s by default"),
 };
 /* clang-format on */

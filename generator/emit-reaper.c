@@ -49,6 +49,40 @@ static int emit_check(const Reaper *reaper, UnitWriter *w) {
         return unit_close(w);
 }
 
+/* Reports from elsewhere: a process for each connection, qnet-report-tcp@.service. */
+static int emit_socket(const Reaper *reaper, UnitWriter *w) {
+        unit_open(w, "qnet-report-tcp.socket");
+        unit_section(w, "Unit");
+        unit_raw(w, "Description", "Reports of frozen virtual machines from other hosts");
+        unit_raw(w, "Documentation", "man:qnet-report(8)");
+        emit_origin(&reaper->origin, w);
+        unit_section(w, "Socket");
+        STRV_FOREACH (at, reaper->listens)
+                unit_raw(w, "ListenStream", *at);
+        unit_raw(w, "Accept", "yes");
+        unit_raw(w, "FreeBind", "yes"); /* the address may be that of a switch, which comes later */
+        unit_raw(w, "MaxConnections", "16");
+        unit_raw(w, "MaxConnectionsPerSource", "4");
+        /* the first gate, in the kernel; qnet-report is the second, and the one for vsock */
+        unit_raw(w, "IPAddressDeny", "any");
+        STRV_FOREACH (peer, reaper->allows)
+                if (!startswith(*peer, "cid:"))
+                        unit_raw(w, "IPAddressAllow", *peer);
+        return unit_close(w);
+}
+
+static int emit_connection(const Reaper *reaper, UnitWriter *w) {
+        unit_open(w, "qnet-report-tcp@.service.d/50-qnet.conf");
+        unit_section(w, "Service");
+        unit_raw(w, "ExecStart", "");
+        unit_exec(w, "ExecStart", "", HELPERDIR "/qnet-report");
+        unit_arg(w, "stream");
+        STRV_FOREACH (peer, reaper->allows)
+                unit_option(w, "--allow=", *peer);
+        unit_exec_end(w);
+        return unit_close(w);
+}
+
 int emit_reaper(const Reaper *reaper, UnitWriter *w) {
         bool logs = strv_length(reaper->kill_logs) > 0;
         int r = 0;
@@ -59,5 +93,11 @@ int emit_reaper(const Reaper *reaper, UnitWriter *w) {
                 r = emit_check(reaper, w);
         if (r >= 0 && (logs || reaper->hold_off != HOLD_OFF_DEFAULT || reaper->passthrough.n > 0))
                 r = emit_service(reaper, w);
+        if (r >= 0 && reaper->n_listens > 0)
+                r = emit_socket(reaper, w);
+        if (r >= 0 && reaper->n_listens > 0)
+                r = emit_connection(reaper, w);
+        if (r >= 0 && reaper->n_listens > 0)
+                r = emit_link(w, "qnet.target", ".wants", "qnet-report-tcp", "", ".socket");
         return r;
 }

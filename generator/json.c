@@ -449,6 +449,8 @@ static json_t *reaper_object(Builder *b, const Reaper *r) {
 
         put(b, j, "origin", origin(b, r->origin));
         put(b, j, "killLogs", strings(b, r->kill_logs, r->n_kill_logs));
+        put(b, j, "listen", strings(b, r->listens, r->n_listens));
+        put(b, j, "allow", strings(b, r->allows, r->n_allows));
         put(b, j, "holdOffUSec", span(r->hold_off));
         put(b, j, "passthrough", passthrough(b, &r->passthrough));
         return j;

@@ -514,6 +514,10 @@ typedef struct Reaper {
         Said said;
         char **kill_logs; /* strv, NULL when empty: besides the built-in one */
         size_t n_kill_logs;
+        char **listens; /* strv of ListenStream= (systemd.socket(5)), NULL when empty: where others report over TCP, vsock */
+        size_t n_listens;
+        char **allows; /* strv of IP, IP/PREFIX, cid:N, NULL when empty: who may */
+        size_t n_allows;
         usec_t hold_off;
         PassthroughList passthrough;
 } Reaper;

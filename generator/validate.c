@@ -195,5 +195,7 @@ int model_validate(Model *m, const Host *host) {
                 r = validate_listeners(m);
         if (r >= 0)
                 r = validate_links(m);
+        if (r >= 0)
+                r = validate_report(m);
         return r < 0 ? r : spread_problems(m);
 }

@@ -14,6 +14,7 @@
  *     validate-network.c  switches: subnets, DHCP ranges; addresses of guests
  *     validate-subnets.c  subnets of two switches that overlap
  *     validate-listen.c   TCP ports that two would listen at
+ *     validate-report.c   who may report to the reaper
  *     validate-command.c  the length of QEMU's command line
  *     validate-mac.c      MAC addresses: derived ones that no other has, fixed ones that two have
  *     validate-unique.c   what only one may have: taps and bridges, IP addresses, files that are written to
@@ -63,6 +64,7 @@ int validate_command(Model *m, VM *vm);
 int validate_links(Model *m); /* after validate_listeners() */
 int validate_subnets(Model *m);
 int validate_listeners(Model *m);
+int validate_report(Model *m);
 /* The subnet's own address or its broadcast address: no station has it. /31 and /32 have none (RFC 3021). */
 bool ip_is_subnet_end(const IPAddress *ip, const IPAddress *net);
 bool path_is_temporary(const char *path); /* PrivateTmp=: a path there would be another one for the VM */
