@@ -202,8 +202,9 @@ static void emit_input(const VM *vm, UnitWriter *w) {
 /* Ports that programs in the guest talk through: of virtio-serial, which both of them share. */
 static void emit_channels(const VM *vm, UnitWriter *w) {
         bool spice = vm->display == DISPLAY_SPICE && vm->hardware->vga, agent = vm->hardware->guest_agent;
+        bool heartbeat = has_health(vm) && vm->health->probe == PROBE_HEARTBEAT;
 
-        if (!spice && !agent)
+        if (!spice && !agent && !heartbeat)
                 return;
         option_begin_virtio(vm, "serial", w);
         unit_arg_add(w, ",id=channels");
@@ -217,6 +218,11 @@ static void emit_channels(const VM *vm, UnitWriter *w) {
                 unit_arg(w, "socket,id=agent,path=" RUN_DIR, vm->name, "/agent,server=on,wait=off");
                 option(w, "-device",
                                 "virtserialport,bus=channels.0,chardev=agent,name=org.qemu.guest_agent.0");
+        }
+        if (heartbeat) {
+                unit_option(w, "-chardev");
+                unit_arg(w, "socket,id=heartbeat,path=" RUN_DIR, vm->name, "/heartbeat,server=on,wait=off");
+                option(w, "-device", "virtserialport,bus=channels.0,chardev=heartbeat,name=qnet.heartbeat");
         }
 }
 

@@ -10,6 +10,22 @@ bool has_health(const VM *vm) {
         return vm->n_health > 0 && vm->health->probe != PROBE_NONE;
 }
 
+void emit_health_ready(const VM *vm, UnitWriter *w) {
+        bool agent;
+
+        if (!has_health(vm) || vm->health->probe < PROBE_AGENT)
+                return;
+        agent = vm->health->probe == PROBE_AGENT;
+        /* QEMU's sockets are for the machine's user only, who is new at each start. "+": only root may give one to a group
+         * that its owner is not in; the machine itself must not be, or it could use those of others. "-": it runs
+         * without, too. */
+        unit_exec(w, "ExecStartPost", "+-", HELPERDIR "/qnet-grant");
+        unit_arg(w, "port");
+        unit_arg(w, "/run/qnet/vm/", vm->name, agent ? "/agent" : "/heartbeat");
+        unit_arg(w, "--to-group=qnet-health");
+        unit_exec_end(w);
+}
+
 static bool is_probed(const VM *vm) {
         return has_health(vm) && !vm_is_broken(vm);
 }

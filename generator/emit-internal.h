@@ -16,6 +16,7 @@ int emit_switch(const Switch *s, UnitWriter *w);
 int emit_dhcp(const Switch *s, const Members *of_switches, UnitWriter *w);
 int emit_lab(const Lab *lab, const Members *of_labs, UnitWriter *w);
 bool has_health(const VM *vm);
+void emit_health_ready(const VM *vm, UnitWriter *w); /* when QEMU runs: opens what it is asked through */
 int emit_health(const Model *m, UnitWriter *w); /* one service and timer for all VMs, if any has [Health] */
 int emit_reaper(const Reaper *reaper, UnitWriter *w);
 

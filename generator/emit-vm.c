@@ -218,6 +218,7 @@ int emit_vm(const VM *vm, UnitWriter *w) {
         emit_firmware_prepare(vm, w);
         emit_qemu(vm, w);
         emit_ready(vm, w);
+        emit_health_ready(vm, w);
         emit_stop(vm, w);
         emit_passthrough(&vm->passthrough, w);
         return unit_close(w);

@@ -24,6 +24,13 @@ int validate_health(Model *m, VM *vm) {
         if (goes_over_network(h->probe) && !vm_first_tap(vm))
                 return health_problem(m, vm, h, "Probe", "Probe=%s needs an interface%s", probe,
                                 vm->n_interfaces > 0 ? " with Type=tap, by which the host sees the guest" : "");
+        if (h->probe == PROBE_AGENT) {
+                Hardware *own = vm_own_hardware(m->arena, vm);
+
+                if (!own)
+                        return -ENOMEM;
+                own->guest_agent = true;
+        }
         if (h->timeout > h->interval)
                 return health_problem(m, vm, h, "TimeoutSec", "TimeoutSec= is longer than IntervalSec=");
         return 0;

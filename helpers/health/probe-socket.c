@@ -4,7 +4,8 @@
  * directory: QEMU's guest agent is asked and answers, a heartbeat is any byte that arrives. QEMU serves one client, and
  * Linux makes a program in the guest wait while there is none: so a beat is not missed between two probes.
  *
- * QEMU may be the guest's by now. No more is read than BYTES_MAX, and what it means is not looked at but for one word. */
+ * QEMU may be the guest's by now. What it sends is
+ * looked at for a word and a number, a buffer at a time, and never kept. */
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -12,13 +13,27 @@
 
 #include "watch.h"
 
-#define BYTES_MAX 65536U
-#define PING      "{\"execute\":\"guest-ping\"}\n"
 
-/* An answer to any command will do; an error, too: some other client's command may have been refused. */
+/* What the agent has to repeat, so that what it still had to say to somebody else is no answer. */
+static unsigned token(const Check *c) {
+        return (unsigned) (c->watch->cookie + c->attempt) & INT32_MAX;
+}
+
 static bool has_answer(const Check *c, const char *bytes, size_t n) {
-        return c->target->probe == PROBE_HEARTBEAT || memmem(bytes, n, "\"return\"", strlen("\"return\"")) ||
-               memmem(bytes, n, "\"error\"", strlen("\"error\""));
+        char number[16];
+
+        snprintf(number, sizeof(number), "%u", token(c));
+        return c->target->probe == PROBE_HEARTBEAT ||
+               (memmem(bytes, n, "\"return\"", strlen("\"return\"")) && memmem(bytes, n, number, strlen(number)));
+}
+
+/* qemu-ga's way to find out whether it is there, and listens to us */
+static int send_sync(const Check *c, int fd) {
+        char command[96];
+        int n = snprintf(command, sizeof(command), "{\"execute\":\"guest-sync\",\"arguments\":{\"id\":%u}}\n",
+                        token(c));
+
+        return send(fd, command, (size_t) n, MSG_NOSIGNAL) == n ? 0 : -EIO;
 }
 
 static int on_bytes(sd_event_source *s, int fd, uint32_t events, void *userdata) {
@@ -61,7 +76,9 @@ int socket_ask(Check *c) {
                 snprintf(c->why, sizeof(c->why), "%s: %s", sun.sun_path, strerror(errno));
                 return r == -EAGAIN || r == -ECONNREFUSED ? 0 : r; /* QEMU does not take it; else the host's fault */
         }
-        if (c->target->probe == PROBE_AGENT && send(fd, PING, strlen(PING), MSG_NOSIGNAL) < 0)
-                snprintf(c->why, sizeof(c->why), "QEMU takes nothing for its agent: %s", strerror(errno));
+        if (c->target->probe == PROBE_AGENT && send_sync(c, fd) < 0) {
+                snprintf(c->why, sizeof(c->why), "QEMU takes nothing for the agent");
+                return 0;
+        }
         return 1;
 }

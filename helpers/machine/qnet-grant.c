@@ -5,6 +5,7 @@
  * comes in by argv. Runs as root, in the host's namespaces; without --to-owner-of= also as the machine's user. */
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 typedef struct Grant {
         const char *path;
         const char *owner_of; /* NULL: nobody, it is only made and checked */
+        const char *group;    /* of "port" */
         bool write;
         Identity to;
 } Grant;
@@ -131,6 +133,35 @@ static int grant_socket(Grant *g) {
         return fd < 0 ? fd : grant_one(g, fd, g->path);
 }
 
+/* The directory of the path, and whether what fd is belongs to the same user. */
+static bool is_of_directory(const char *path, int fd) {
+        _cleanup_free_ char *directory = strndup(path, (size_t) (strrchr(path, '/') - path));
+        struct stat own, above;
+
+        return directory && fstat(fd, &own) >= 0 && lstat(directory, &above) >= 0 && S_ISDIR(above.st_mode) &&
+               own.st_uid == above.st_uid;
+}
+
+/* The other way round: a socket of QEMU's, whose directory is the machine's, is opened to a group of the host's. What
+ * lies there may be the doing of a guest that has taken QEMU over: only a socket of its own is touched. */
+static int grant_port(Grant *g) {
+        _cleanup_close_ int fd = open_checked(g->path, S_IFSOCK, "a socket");
+        const struct group *group;
+        char self[64];
+
+        if (fd < 0)
+                return fd;
+        if (!is_of_directory(g->path, fd))
+                return log_error_errno(EPERM, "%s is not the virtual machine's own", g->path);
+        group = getgrnam(g->group);
+        if (!group)
+                return log_error_errno(ENOENT, "There is no group %s; type 'systemd-sysusers'.", g->group);
+        snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+        if (fchownat(fd, "", (uid_t) -1, group->gr_gid, AT_EMPTY_PATH) < 0 || chmod(self, 0660) < 0)
+                return log_error_errno(errno, "Cannot open %s to the group %s: %m", g->path, g->group);
+        return 0;
+}
+
 static int log_useless_directory(const Grant *g, int r, const char *culprit) {
         if (culprit)
                 return log_out_of_reach(g, g->path, r, culprit);
@@ -186,9 +217,10 @@ static int grant_release(Grant *g) {
         return first;
 }
 
-enum { OPTION_OWNER_OF = PROGRAM_OPTION_FIRST, OPTION_WRITE };
+enum { OPTION_OWNER_OF = PROGRAM_OPTION_FIRST, OPTION_GROUP, OPTION_WRITE };
 static const ProgramOption options[] = {
         { OPTION_OWNER_OF, "to-owner-of", "DIR", "Give the owner of DIR, a virtual machine's user, access" },
+        { OPTION_GROUP, "to-group", "GROUP", "Give this group access" },
         { OPTION_WRITE, "write", NULL, "The virtual machine will write to the directory" },
         {},
 };
@@ -198,6 +230,8 @@ static int parse_option(int option, const char *value, void *userdata) {
 
         if (option == OPTION_OWNER_OF)
                 g->owner_of = value;
+        else if (option == OPTION_GROUP)
+                g->group = value;
         else
                 g->write = true;
         return 0;
@@ -221,6 +255,7 @@ DEFINE_VERB(file)
 DEFINE_VERB(pipe)
 DEFINE_VERB(tty)
 DEFINE_VERB(socket)
+DEFINE_VERB(port)
 DEFINE_VERB(directory)
 DEFINE_VERB(release)
 
@@ -232,6 +267,8 @@ static const ProgramVerb verbs[] = {
         { "tty", 1, 1, "PATH", "a serial port", verb_tty, .options = BIT(OPTION_OWNER_OF) },
         { "socket", 1, 1, "PATH", "a socket that somebody listens at", verb_socket,
                         .options = BIT(OPTION_OWNER_OF) },
+        { "port", 1, 1, "PATH", "a socket that QEMU has made, opened to a group of the host", verb_port,
+                        .required = BIT(OPTION_GROUP) },
         { "directory", 1, 1, "PATH", "fail, and say why, if it cannot be used; it is never changed",
                         verb_directory, .options = BIT(OPTION_WRITE) | BIT(OPTION_OWNER_OF) },
         { "release", 1, 1, "PATH", "take back what was granted", verb_release,

@@ -153,3 +153,45 @@ def test_grant_usage(h):
         assert r.status == 2, f"{words}: {r}"
     assert h.helper("qnet-grant", "--help").status == 0
     assert h.helper("qnet-grant", "--version").status == 0
+
+
+def test_grant_port(h):
+    """QEMU's own socket to a group; whatever else the machine's user has put there stays as it is"""
+    open_directory(h)
+    directory = h.vm_dir()
+    name, gid = "daemon", 1
+
+    def listen(path, uid):
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(str(path))
+        os.chmod(path, 0o700)
+        os.chown(path, uid, uid)
+        h.stack.callback(s.close)
+        return path
+
+    def port(path, group=name):
+        return h.helper("qnet-grant", "port", path, f"--to-group={group}")
+
+    def rights(path):
+        st = os.lstat(path)
+        return st.st_uid, st.st_gid, oct(stat.S_IMODE(st.st_mode))
+
+    own = listen(directory / "agent", VM_UID)
+    granted(port(own))
+    assert rights(own) == (VM_UID, gid, "0o660")
+    granted(port(own))
+    foreign = listen(h.dir / "foreign", OTHER_UID)
+    before = rights(foreign)
+    refused(port(directory / "nothing"), "No such file")
+    (directory / "link").symlink_to(foreign)
+    refused(port(directory / "link"), "not a socket")
+    os.link(foreign, directory / "hard")
+    refused(port(directory / "hard"), "not a socket")
+    os.unlink(directory / "hard")
+    os.rename(foreign, directory / "moved")
+    refused(port(directory / "moved"), "not the virtual machine's own")
+    assert rights(directory / "moved") == before
+    (directory / "file").write_text("")
+    refused(port(directory / "file"), "not a socket")
+    refused(port(own, "no-such-group"), "There is no group no-such-group")
+    assert h.helper("qnet-grant", "port", own).status == 2

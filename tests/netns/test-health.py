@@ -258,6 +258,65 @@ def test_kill_log():
             path("kill.log").rmdir()
 
 
+class Port:
+    """QEMU's end of a port of the guest: f(bytes that came) says what is answered, None for nothing"""
+
+    def __init__(self, name, f, first=b""):
+        self.f, self.first = f, first
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(str(path("run") / name))
+        self.server.listen(1)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            client, _ = self.server.accept()
+            with client:
+                try:
+                    if self.first:
+                        client.sendall(self.first)
+                    while data := client.recv(4096):
+                        client.sendall(self.f(data) or b"")
+                except OSError:
+                    pass
+
+
+def agent(data):
+    request = json.loads(data)
+    assert request["execute"] == "guest-sync"
+    return json.dumps({"return": request["arguments"]["id"]}).encode() + b"\n"
+
+
+def test_agent():
+    make_net()
+    Port("h1/agent", agent)
+    Port("h2/agent", lambda data: b'{"return": 1}\n')
+    Port("h3/agent", lambda data: bytes(100000))
+    Port("h4/agent", lambda data: None)
+    Port("h5/agent", agent, first=b'{"return": 1}\n')
+    run = Run(*[f"h{i} agent {FAST} action=recover" for i in range(1, 7)])
+    for i in 2, 3, 4:
+        run.says(f"VM h{i} is ill: no answer within 0.3 s, 2 times in a row")
+    run.says(f"Cannot probe VM h6: {path('run')}/h6/agent: No such file or directory")
+    assert sorted(log().split()) == ["h2", "h3", "h4"]
+
+
+def test_heartbeat():
+    """A byte within the interval, whatever it is"""
+    make_net()
+    Port("h1/heartbeat", lambda data: None, first=b"\0")
+    Port("h2/heartbeat", lambda data: None)
+    beats = socket.socket(socket.AF_UNIX)
+    beats.bind(str(path("run") / "h3/heartbeat"))
+    beats.listen(1)
+    run = Run(*[f"h{i} heartbeat {FAST} action=recover" for i in (1, 2, 3)])
+    client, _ = beats.accept()
+    time.sleep(0.7)
+    client.sendall(b"x")
+    run.says("VM h2 is ill: no answer within 1 s, 2 times in a row")
+    assert log() == "h2\n" and not any("h1" in line or "h3" in line for line in run.lines), run.lines
+
+
 def test_host_lacks_something():
     make_net()
     rows = [f"h1 arp {FAST} action=recover {WHERE.replace('s1', 's2')} address=10.9.0.5",

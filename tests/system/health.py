@@ -43,6 +43,25 @@ TimeoutSec=3
 StartSec=20
 Action=notify
 
+[VM inside]
+System=tiny
+Switch=s1
+[Health]
+Probe=agent
+IntervalSec=5
+Failures=2
+TimeoutSec=3
+StartSec=60
+
+[VM beat]
+System=tiny
+Switch=s1
+[Health]
+Probe=heartbeat
+IntervalSec=5
+Failures=2
+StartSec=60
+
 [VM stopped]
 System=tiny
 Switch=s1
@@ -136,6 +155,46 @@ def test_who_is_stopped_is_not_ill():
     assert len(told(ILL, "web")) == 1 and told(ILL, "stopped") == []
     stop(vm("host1"), vm("host2"))
     wait_for("the timer to stop, as nobody needs it", lambda: show("qnet-health.timer", "ActiveState") == "inactive")
+
+
+PORT = """insmod /lib/modules/extra/virtio_console.ko
+for p in /sys/class/virtio-ports/*; do [ "$(cat $p/name)" = NAME ] && port=/dev/${p##*/}; done
+"""
+# as qemu-ga: reads a line, answers; while nobody is there, read() returns 0
+AGENT = PORT.replace("NAME", "org.qemu.guest_agent.0") + """
+( exec 3<>$port; while :; do while read -r l <&3; do id=${l##*:}; echo "{\\"return\\": ${id%%\\}*}}" >&3; done; sleep .2; done
+) >/dev/null 2>&1 </dev/null & echo $! >/pid; echo"""
+BEAT = PORT.replace("NAME", "qnet.heartbeat") + """
+( exec >$port; while :; do echo; sleep 1; done ) 2>/dev/null </dev/null & echo $! >/pid; echo"""
+
+
+def test_agent_and_heartbeat():
+    """By sockets that are open to qnet-health, and to nobody else"""
+    start("qnet-switch@s1.service", vm("inside"), vm("beat"))
+    for name, what, script in ("inside", "agent", AGENT), ("beat", "heartbeat", BEAT):
+        guests[name] = leased(name, "s1").wait()
+        st = os.stat(f"/run/qnet/vm/{name}/{what}")
+        assert oct(st.st_mode & 0o777) == "0o660" and sh(f"stat -c %G /run/qnet/vm/{name}/{what}") == "qnet-health"
+        assert os.stat(f"/run/qnet/vm/{name}/qmp").st_gid != st.st_gid
+        guests[name].sh(script)
+        for user in "nobody", "qnet-" + ("beat" if name == "inside" else "inside"):
+            assert not succeeds(f"setpriv --reuid={user} --clear-groups python3 -c 'import socket; socket.socket(socket.AF_UNIX)"
+                                f".connect(\"/run/qnet/vm/{name}/{what}\")'"), user
+    wait_for("both to be well", lambda: {r["state"] for r in status("inside", "beat").values()} == {"well"})
+    told_before = {n: len(told(ILL, n)) for n in ("inside", "beat")}
+    time.sleep(12)
+    assert {n: len(told(ILL, n)) for n in ("inside", "beat")} == told_before
+
+
+def test_program_in_the_guest_has_ended():
+    """Its kernel is well, and answers ARP; nothing beats any more"""
+    for name in "inside", "beat":
+        old, before = invocation(name), len(told(ILL, name))
+        past_hold_off(name)
+        guests[name].sh("kill $(cat /pid); echo")
+        wait_for(f"{name} to be found", lambda: len(told(ILL, name)) > before)
+        wait_for(f"a new {name}", lambda: invocation(name) not in ("", old))
+    stop(vm("inside"), vm("beat"))
 
 
 def test_catalog():
