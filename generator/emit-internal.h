@@ -8,6 +8,8 @@
 #include "members.h"
 
 int emit_vm(const VM *vm, UnitWriter *w);
+int emit_restart_policy(const VM *vm, UnitWriter *w); /* a drop-in, if it differs (emit-policy.c) */
+void emit_panic_message(const VM *vm, UnitWriter *w); /* when QEMU has ended */
 int emit_tap(const VM *vm, const Interface *i, UnitWriter *w);
 int emit_capture(const VM *vm, const Interface *i, UnitWriter *w);
 int emit_tap_nat(const VM *vm, const Interface *i, UnitWriter *w);

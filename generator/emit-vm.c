@@ -220,6 +220,7 @@ int emit_vm(const VM *vm, UnitWriter *w) {
         emit_ready(vm, w);
         emit_health_ready(vm, w);
         emit_stop(vm, w);
+        emit_panic_message(vm, w);
         emit_passthrough(&vm->passthrough, w);
         return unit_close(w);
 }

@@ -172,6 +172,7 @@ static void emit_machine(Emit *e, const VM *vm) {
                 emit_mask_drop_in(e, "qemu-vm@", vm->name);
                 return;
         }
+        check(e, emit_restart_policy(vm, e->w));
         for (size_t i = 0; i < vm->n_interfaces; i++)
                 emit_interface(e, vm, vm->interfaces + i);
         if (has_ladder(vm))

@@ -133,7 +133,7 @@ static const ProgramVerb verbs[] = {
                         verb_run, .options = BIT(OPTION_TICK) | BIT(OPTION_KILL_LOG) | BIT(OPTION_RUN_DIR) },
         { "status", 0, PROGRAM_WORDS_MAX, "[VM...]",
                         "ask all of qnet-health.service, or these, now and once; print what came of it,\n"
-                        "and fail unless all have answered",
+                        "and fail unless all that run have answered",
                         verb_status, .options = BIT(OPTION_JSON) | BIT(OPTION_RUN_DIR) },
         {},
 };

@@ -39,7 +39,7 @@ int status_read_table(FILE **ret) {
 }
 
 static const char *outcome(const Check *c) {
-        return c->heard ? "well" : c->silent ? "silent" : "unknown";
+        return c->heard ? "well" : c->silent ? "silent" : c->stopped ? "stopped" : "unknown";
 }
 
 static json_t *check_json(const Check *c, const char *ip) {
@@ -50,7 +50,7 @@ static json_t *check_json(const Check *c, const char *ip) {
         json_object_set_new(j, "address", ip ? json_string(ip) : json_null());
         json_object_set_new(j, "state", json_string(outcome(c)));
         json_object_set_new(j, "answerUSec", c->heard ? json_integer((json_int_t) c->took) : json_null());
-        json_object_set_new(j, "reason", c->heard ? json_null() : json_string(c->why));
+        json_object_set_new(j, "reason", *c->why ? json_string(c->why) : json_null());
         return j;
 }
 
@@ -74,7 +74,7 @@ int status_print(const Watch *w, bool json) {
                 char buf[IP_STRING_SIZE];
                 const char *ip = c->ip.family != AF_UNSPEC ? format_ip(&c->ip, buf) : NULL;
 
-                well = well && c->heard;
+                well = well && (c->heard || c->stopped);
                 if (json)
                         json_array_append_new(rows, check_json(c, ip));
                 else

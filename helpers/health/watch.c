@@ -51,7 +51,7 @@ static void to_idle(Check *c) {
         if (c->state != CHECK_IDLE)
                 c->watch->n_busy--;
         c->state = CHECK_IDLE;
-        c->attempt = c->failures = 0;
+        c->attempt = c->failures = c->since_report = 0;
         c->reported = false;
         c->ill_since = c->reported_at = 0;
         c->started = 0;
@@ -139,11 +139,18 @@ static void report(Check *c) {
                 return;
         }
         c->reported = true;
+        c->since_report = 0;
         c->reported_at = now_monotonic();
         if (c->ill_since == 0)
                 c->ill_since = c->reported_at;
         if (tell_unhealthy(c) < 0)
                 c->watch->failed = true;
+}
+
+/* Nothing has come of it: the reaper may have left it alone, or it was reset and hangs again. */
+static bool is_overdue(Check *c) {
+        return ++c->since_report >= c->target->failures && c->target->action != ACTION_NOTIFY &&
+               now_monotonic() - c->reported_at >= c->target->start;
 }
 
 static void failed(Check *c) {
@@ -157,7 +164,8 @@ static void failed(Check *c) {
                 log_info("VM %s: %s (%u of %u)", c->target->name, c->why, c->failures, c->target->failures);
                 if (c->failures >= c->target->failures)
                         report(c);
-        }
+        } else if (is_overdue(c))
+                report(c);
         if (c->state == CHECK_IDLE)
                 return;
         if (c->reported && now_monotonic() - c->reported_at >= WATCH_MAX)
@@ -294,6 +302,7 @@ static void queue_due(Watch *w, usec_t at) {
                 if (c->state != CHECK_IDLE || !is_due(w, c->target, at))
                         continue;
                 started = started_at(c);
+                c->stopped = started == 0;
                 if (started > 0 && is_grown_up(c, started))
                         to_queue(c);
         }

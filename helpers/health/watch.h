@@ -7,7 +7,7 @@
  * clock, and a machine is due when a multiple of its interval lies at that tick. Who answers is done with until then, and
  * when all have, the process ends. Who does not is asked again after its interval, in the same process, until it
  * answers, has stopped, or has failed as often in a row as is allowed: then it is reported. It goes on being asked
- * for a while, so that the recovery can be told too. Meanwhile, other machines that become due are asked as well.
+ * for a while, so that the recovery can be told too, and reported again if nothing comes of it. Meanwhile, other machines that become due are asked as well.
  *
  *     IDLE -> QUEUED -> ASKED -> IDLE      it has answered
  *                          \---> WAITING   it has not; after its interval QUEUED again
@@ -40,6 +40,7 @@ typedef struct Check {
         unsigned attempt;  /* 1, 2, ... since it was IDLE */
         unsigned failures; /* in a row */
         bool reported;     /* and not restarted since */
+        unsigned since_report; /* failures */
         usec_t ill_since;  /* CLOCK_MONOTONIC, of the first failure of one that was reported; 0: none was */
         usec_t reported_at;
         int64_t started; /* when the monitor's socket was made, nanoseconds of CLOCK_REALTIME */
@@ -52,7 +53,7 @@ typedef struct Check {
         int ifindex;
         bool has_mac;
         struct ether_addr mac;
-        bool heard, silent; /* the outcome of "status"; neither: it could not be asked */
+        bool heard, silent, stopped; /* the outcome of "status"; none: it could not be asked */
         usec_t took;
         char why[160]; /* it failed */
 } Check;

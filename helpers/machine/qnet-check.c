@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What a VM needs of its host and only its host can tell, looked at before QEMU starts, to say in a sentence what to do
- * where QEMU or systemd would say what went wrong. Runs as the VM's user, within its sandbox. Changes nothing. */
+ * where QEMU or systemd would say what went wrong; and when it has ended, whether that was a panic. Runs as the VM's user, within its sandbox. Changes nothing. */
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,6 +13,9 @@
 
 #include "parse-value.h"
 #include "program.h"
+
+/* in units/qnet.catalog */
+#define MESSAGE_PANIC_STR "681e236993464638922d1db15d262a49"
 
 typedef struct Check {
         const char *package, *device, *sysfs;
@@ -124,6 +127,23 @@ static int check_hugepages(char *words[], void *userdata) {
         return 0;
 }
 
+/* systemd.exec(5): how the main process has ended. QEMU, told to, makes a panic exit status 1; so it does of a mistake in
+ * its command line, but says that itself. */
+static int check_panic(char *words[], void *userdata) {
+        const char *code = getenv("EXIT_CODE"), *status = getenv("EXIT_STATUS");
+        char vm[NAME_LENGTH_MAX + 16];
+        const char *const fields[] = { "MESSAGE_ID=" MESSAGE_PANIC_STR, vm, NULL };
+
+        if (!streq_ptr(code, "exited") || !streq_ptr(status, "1"))
+                return 0;
+        snprintf(vm, sizeof(vm), "QNET_VM=%.*s", NAME_LENGTH_MAX, words[0]);
+        log_fields(LOG_ERR,
+                        "The guest's kernel has panicked, unless QEMU itself complains above; its last words are on its "
+                        "console",
+                        fields);
+        return 0;
+}
+
 enum { OPTION_PACKAGE = PROGRAM_OPTION_FIRST, OPTION_DEVICE, OPTION_PAGE_SIZE, OPTION_SYSFS };
 static const ProgramOption options[] = {
         { OPTION_PACKAGE, "package", "NAME", "Debian's package with the program" },
@@ -162,6 +182,8 @@ static const ProgramVerb verbs[] = {
         { "kvm", 0, 0, "", "can KVM be used?", check_kvm, .options = BIT(OPTION_DEVICE) },
         { "hugepages", 1, 1, "BYTES", "is so much memory in huge pages free?", check_hugepages,
                         .options = BIT(OPTION_PAGE_SIZE) | BIT(OPTION_SYSFS) },
+        { "panic", 1, 1, "VM", "after QEMU has ended: was that a panic of the guest? It says so, and does not fail",
+                        check_panic },
         {},
 };
 

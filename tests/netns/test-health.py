@@ -10,6 +10,7 @@ import lab
 from lab import *  # noqa: F403
 
 FAST = "interval=1s failures=2 timeout=300ms start=0"
+SLOW = FAST.replace("start=0", "start=5s")
 WHERE = f"dev=s1 tap=v0 mac={MAC}"
 
 
@@ -33,10 +34,11 @@ def make_net():
     return make_guest()
 
 
-def make_rundir(*names):
+def make_rundir(*names, age=60):
     for name in names or [f"h{i}" for i in range(20)]:
         (path("run") / name).mkdir(parents=True, exist_ok=True)
         (path("run") / name / "qnet.qmp").touch()
+        os.utime(path("run") / name / "qnet.qmp", (time.time() - age,) * 2)
     path("kill.log").touch()
 
 
@@ -98,7 +100,7 @@ def test_well():
 def test_silent_and_well_again():
     inside = make_net()
     subprocess.run([*inside, "ip", "link", "set", "e0", "down"], check=True)
-    run = Run(*[f"h{i} {probe} {FAST} action={action} {WHERE} address={address}"
+    run = Run(*[f"h{i} {probe} {SLOW} action={action} {WHERE} address={address}"
                 for i, (probe, action, address) in enumerate(
                     [("arp", "recover", "10.9.0.5"), ("arp", "restart", "fd00::5"), ("ping", "reset", "10.9.0.5"),
                      ("ping", "powerdown", "fd00::5"), ("tcp:80", "notify", "10.9.0.5")])])
@@ -113,6 +115,17 @@ def test_silent_and_well_again():
     for i in range(5):
         run.says(f"VM h{i} is well again after")
     run.end()
+
+
+def test_reported_again():
+    """The reaper has left it alone: after as many failures, and the time to start, it is told again; a person is not"""
+    make_net()
+    run = Run(f"h1 arp {SLOW} action=recover {WHERE} address=10.9.0.99", f"h2 arp {SLOW} action=notify {WHERE} address=10.9.0.98")
+    run.says("VM h2 is ill")
+    began = time.monotonic()
+    wait_until(lambda: log() == "h1\nh1\n", 12)
+    assert 4 < time.monotonic() - began < 8
+    assert sum("VM h2 is ill" in line for line in run.lines) == 1
 
 
 def test_one_failure_is_none():
@@ -143,8 +156,7 @@ def test_only_those_that_run():
             f"h2 arp {young} action=recover {WHERE} address=10.9.0.99",
             f"h3 arp interval=1d failures=1 timeout=1s start=0 action=recover {WHERE} address=10.9.0.99"]
     assert Run(*rows).end(seconds=2) == []
-    old = time.time() - 7200
-    os.utime(path("run") / "h2" / "qnet.qmp", (old, old))
+    make_rundir("h2", age=7200)
     run = Run(*rows)
     run.says("VM h2 is ill")
     assert log() == "h2\n"
@@ -163,13 +175,10 @@ def test_another_life():
     """What was restarted and does not come up is reported again, after its time to start"""
     make_net()
     run = Run(f"h1 arp {FAST.replace('start=0', 'start=2s')} action=recover {WHERE} address=10.9.0.99")
-    run.end()
-    time.sleep(2)
-    run = Run(f"h1 arp {FAST.replace('start=0', 'start=2s')} action=recover {WHERE} address=10.9.0.99")
     run.says("is ill")
     (path("run") / "h1" / "qnet.qmp").unlink()
     time.sleep(0.2)
-    make_rundir("h1")
+    make_rundir("h1", age=0)
     began = time.monotonic()
     wait_until(lambda: log() == "h1\nh1\n", 8)
     assert 3 < time.monotonic() - began < 6
