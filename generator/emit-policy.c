@@ -30,7 +30,6 @@ static usec_t health_limit(const Health *h) {
 static void emit_limit(usec_t interval, unsigned burst, UnitWriter *w) {
         char span[NUMBER_STRING_SIZE], number[NUMBER_STRING_SIZE];
 
-        unit_section(w, "Unit");
         unit_raw(w, "StartLimitIntervalSec", format_span(interval, span));
         unit_raw(w, "StartLimitBurst", format_number(burst, number));
 }
@@ -42,6 +41,9 @@ int emit_restart_policy(const VM *vm, UnitWriter *w) {
         if (!panic && limit == 0)
                 return 0;
         unit_open(w, "qemu-vm@", vm->name, ".service.d/20-qnet.conf");
+        unit_section(w, "Unit");
+        /* with Restart=, a unit has failed only when its limit is met */
+        unit_raw(w, "OnFailure", "qnet-given-up@", vm->name, ".service");
         if (limit > 0)
                 emit_limit(limit, HEALTH_BURST, w);
         else /* one that panics at every boot, within a minute or so */

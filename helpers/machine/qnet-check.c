@@ -15,7 +15,8 @@
 #include "program.h"
 
 /* in units/qnet.catalog */
-#define MESSAGE_PANIC_STR "681e236993464638922d1db15d262a49"
+#define MESSAGE_PANIC_STR    "681e236993464638922d1db15d262a49"
+#define MESSAGE_GIVEN_UP_STR "ebe06c523d384b979e4f4bc344d61487"
 
 typedef struct Check {
         const char *package, *device, *sysfs;
@@ -127,20 +128,44 @@ static int check_hugepages(char *words[], void *userdata) {
         return 0;
 }
 
-/* systemd.exec(5): how the main process has ended. QEMU, told to, makes a panic exit status 1; so it does of a mistake in
- * its command line, but says that itself. */
+static const char *get(const char *variable) {
+        return getenv(variable) ?: "";
+}
+
+/* QEMU, told to, makes of a panic exit status 1; so it does of a mistake in its command line, but says that itself. */
+static bool is_panic(const char *code, const char *status) {
+        return streq(code, "exited") && streq(status, "1");
+}
+
+/* systemd.exec(5): how the main process has ended */
 static int check_panic(char *words[], void *userdata) {
-        const char *code = getenv("EXIT_CODE"), *status = getenv("EXIT_STATUS");
         char vm[NAME_LENGTH_MAX + 16];
         const char *const fields[] = { "MESSAGE_ID=" MESSAGE_PANIC_STR, vm, NULL };
 
-        if (!streq_ptr(code, "exited") || !streq_ptr(status, "1"))
+        if (!is_panic(get("EXIT_CODE"), get("EXIT_STATUS")))
                 return 0;
         snprintf(vm, sizeof(vm), "QNET_VM=%.*s", NAME_LENGTH_MAX, words[0]);
         log_fields(LOG_ERR,
                         "The guest's kernel has panicked, unless QEMU itself complains above; its last words are on its "
                         "console",
                         fields);
+        return 0;
+}
+
+/* The same of OnFailure=. "systemctl status" shows of a unit that is not started again nothing of its lives before. */
+static int check_given_up(char *words[], void *userdata) {
+        const char *result = get("MONITOR_SERVICE_RESULT"), *why;
+        char vm[NAME_LENGTH_MAX + 16], object[NAME_LENGTH_MAX + 64], text[512];
+        const char *const fields[] = { "MESSAGE_ID=" MESSAGE_GIVEN_UP_STR, vm, object, NULL };
+
+        why = is_panic(get("MONITOR_EXIT_CODE"), get("MONITOR_EXIT_STATUS"))
+                              ? "its guest panics, or QEMU refuses to start"
+              : streq(result, "start-limit-hit") ? "it was restarted again and again, and was never well"
+                                                 : "see the messages of its unit";
+        snprintf(vm, sizeof(vm), "QNET_VM=%.*s", NAME_LENGTH_MAX, words[0]);
+        snprintf(object, sizeof(object), "OBJECT_SYSTEMD_UNIT=qemu-vm@%.*s.service", NAME_LENGTH_MAX, words[0]);
+        snprintf(text, sizeof(text), "VM %.*s has failed and is not started again: %s", NAME_LENGTH_MAX, words[0], why);
+        log_fields(LOG_ERR, text, fields);
         return 0;
 }
 
@@ -184,6 +209,7 @@ static const ProgramVerb verbs[] = {
                         .options = BIT(OPTION_PAGE_SIZE) | BIT(OPTION_SYSFS) },
         { "panic", 1, 1, "VM", "after QEMU has ended: was that a panic of the guest? It says so, and does not fail",
                         check_panic },
+        { "given-up", 1, 1, "VM", "what its unit's OnFailure= starts: say why it is not started again", check_given_up },
         {},
 };
 

@@ -22,7 +22,7 @@ def units(h):
     shutil.copytree(SOURCE / "units", path)
     for template in list(path.glob("*.in")):
         text = template.read_text().replace("@HELPERDIR@", "/bin/true ")
-        (path / template.stem).write_text(text)
+        (path / template.stem.replace("@.", "@x.")).write_text(text)
     for name, service in GENERATED.items():
         (path / name).write_text(f"[Unit]\nDescription=x\n[Service]\n{service}")
     return path

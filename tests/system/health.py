@@ -25,6 +25,7 @@ StartSec=20
 [VM host2]
 System=tiny
 Switch=s1
+GDB=yes
 [Health]
 Probe=ping
 IntervalSec=5
@@ -62,6 +63,16 @@ IntervalSec=5
 Failures=2
 StartSec=60
 
+[VM hopeless]
+System=tiny
+Switch=s1
+# no way to a root file system: it hangs before it has a network
+KernelCommandLine=rdinit=/nowhere
+[Health]
+IntervalSec=5
+Failures=1
+StartSec=11
+
 [VM stopped]
 System=tiny
 Switch=s1
@@ -93,7 +104,7 @@ def test_boot():
 
 def test_status():
     found = status()
-    assert {n: r["state"] for n, r in found.items()} == {"host1": "well", "host2": "well", "web": "well", **{n: "stopped" for n in ("inside", "beat", "stopped")}}, found
+    assert {n: r["state"] for n, r in found.items()} == {"host1": "well", "host2": "well", "web": "well", **{n: "stopped" for n in ("inside", "beat", "hopeless", "stopped")}}, found
     assert found["host1"]["address"] == guests["host1"].ip and found["host1"]["answerUSec"] > 0
     assert re.search(r"^host2 +ping +" + re.escape(guests["host2"].ip) + r" +well +[0-9.]+ ms$",
                      sh(f"{HELPERS}/qnet-health status host2"), re.M)
@@ -137,6 +148,46 @@ def test_frozen_guest_is_found_by_arp():
 
 def test_frozen_guest_is_found_by_ping():
     found_and_restarted("host2", 2 * 5 + 5 + 3 + 5)
+
+
+def spin(name):
+    """Has the guest's processor run in a circle with interrupts off, as a driver's mistake would: by GDB's protocol, its
+    next instruction becomes a jump to itself, and the interrupt flag is cleared."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(30)
+        s.connect(f"/run/qnet/vm/{name}/gdb")
+
+        def ask(text):
+            s.sendall(f"${text}#{sum(text.encode()) % 256:02x}".encode())
+            answer = b""
+            while not re.search(rb"\$[^#]*#..$", answer):
+                answer += s.recv(4096)
+            s.sendall(b"+")
+            return re.search(rb"\$([^#]*)#", answer)[1].decode()
+        registers = bytearray.fromhex(ask("g"))  # 16 of 8 bytes, rip, eflags
+        rip = int.from_bytes(registers[128:136], "little")
+        registers[137] &= ~2
+        assert ask(f"M{rip:x},2:ebfe") == "OK"
+        assert ask(f"G{registers.hex()}") == "OK"
+        assert ask("D") == "OK"
+
+
+def cpu_time(name):
+    return sum(map(int, Path(f"/proc/{qemu_pid(name)}/stat").read_text().rsplit(")")[1].split()[11:13])) / 100
+
+
+def test_guest_in_a_circle_is_found():
+    """Its QEMU is busy, its monitor answers; but nobody is at home"""
+    guests["host2"].wait()
+    past_hold_off("host2", 21)
+    old, before = invocation("host2"), len(told(ILL, "host2"))
+    spin("host2")
+    began = cpu_time("host2")
+    time.sleep(2)
+    assert cpu_time("host2") > began + 0.5, "it is idle"
+    wait_for("it to be found", lambda: len(told(ILL, "host2")) > before, 40)
+    wait_for("a new host2", lambda: invocation("host2") not in ("", old) and show(vm("host2"), "ActiveState") == "active")
+    guests["host2"].wait()
 
 
 def test_closed_port_is_only_told():
@@ -195,6 +246,25 @@ def test_program_in_the_guest_has_ended():
         wait_for(f"{name} to be found", lambda: len(told(ILL, name)) > before)
         wait_for(f"a new {name}", lambda: invocation(name) not in ("", old))
     stop(vm("inside"), vm("beat"))
+
+
+def test_hangs_at_every_boot():
+    """With three starts instead of twenty; the limit is that of the unit"""
+    unit = vm("hopeless")
+    assert show(unit, "StartLimitBurst") == "20" and show(unit, "StartLimitIntervalUSec") == "18min 40s"
+    sh(f"mkdir -p /etc/systemd/system/{unit}.d")
+    Path(f"/etc/systemd/system/{unit}.d/90-test.conf").write_text("[Unit]\nStartLimitBurst=3\n")
+    sh("systemctl daemon-reload")
+    start(unit)
+    wait_for("the limit", lambda: show(unit, "ActiveState") == "failed")
+    assert show(unit, "Result") == "start-limit-hit"
+    assert len(restarts("hopeless")) == 2 and len(told(ILL, "hopeless")) == 3
+    assert "it has no address from the DHCP server of s1" in told(ILL, "hopeless")[0]["MESSAGE"]
+    time.sleep(12)
+    assert len(told(ILL, "hopeless")) == 3, "it goes on"
+    text = sh(f"systemctl status --no-pager {unit}", check=False)
+    assert "VM hopeless has failed and is not started again: it was restarted again and again" in text, text
+    assert "Start request repeated too quickly" in text, text
 
 
 def test_catalog():
