@@ -320,7 +320,7 @@ def test_heartbeat():
     beats.listen(1)
     run = Run(*[f"h{i} heartbeat {FAST} action=recover" for i in (1, 2, 3)])
     client, _ = beats.accept()
-    time.sleep(0.7)
+    time.sleep(0.4)
     client.sendall(b"x")
     run.says("VM h2 is ill: no answer within 1 s, 2 times in a row")
     assert log() == "h2\n" and not any("h1" in line or "h3" in line for line in run.lines), run.lines
