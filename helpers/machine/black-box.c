@@ -309,7 +309,7 @@ int black_box_save(const BlackBox *options) {
         _cleanup_free_ char *threads = NULL;
         _cleanup_close_ int fd = -1;
         size_t n_threads = 0;
-        int processes, r;
+        int processes = 0, r;
 
         r = look_at_threads(&threads, &n_threads, &processes);
         if (r < 0)
