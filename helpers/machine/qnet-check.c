@@ -160,8 +160,9 @@ static int check_given_up(char *words[], void *userdata) {
 
         why = is_panic(get("MONITOR_EXIT_CODE"), get("MONITOR_EXIT_STATUS"))
                               ? "its guest panics, or QEMU refuses to start"
-              : streq(result, "start-limit-hit") ? "it was restarted again and again, and was never well"
-                                                 : "see the messages of its unit";
+              : streq(result, "signal") || streq(result, "start-limit-hit")
+                              ? "it was restarted again and again, and was never well for long"
+                              : "see the messages of its unit";
         snprintf(vm, sizeof(vm), "QNET_VM=%.*s", NAME_LENGTH_MAX, words[0]);
         snprintf(object, sizeof(object), "OBJECT_SYSTEMD_UNIT=qemu-vm@%.*s.service", NAME_LENGTH_MAX, words[0]);
         snprintf(text, sizeof(text), "VM %.*s has failed and is not started again: %s", NAME_LENGTH_MAX, words[0], why);
