@@ -202,7 +202,6 @@ static int parse_enum(Setting *s, const char *value, int (*from_string)(const ch
         }
 
 DEFINE_PARSE_ENUM(accelerator, Accelerator, "auto, kvm, tcg")
-DEFINE_PARSE_ENUM(ready, Ready, "running, address")
 DEFINE_PARSE_ENUM(serial_type, SerialType, "console, journal, file, pty, tty, tcp, telnet, unix, pipe")
 DEFINE_PARSE_ENUM(interface_type, InterfaceType, "tap, user, macvtap, vde, multicast, stream, dgram, none")
 DEFINE_PARSE_ENUM(macvtap_mode, MacvtapMode, "bridge, private, vepa, passthru")

@@ -44,7 +44,6 @@ int parse_mtu(Setting *s, char *value, void *member);
 int parse_time_span(Setting *s, char *value, void *member); /* usec_t */
 int parse_accelerator(Setting *s, char *value, void *member);
 int parse_display(Setting *s, char *value, void *member);
-int parse_ready(Setting *s, char *value, void *member);
 int parse_serial_type(Setting *s, char *value, void *member);
 int parse_share_type(Setting *s, char *value, void *member);
 int parse_share_tag(Setting *s, char *value, void *member);
@@ -74,6 +73,10 @@ int parse_panic_action(Setting *s, char *value, void *member);
 int parse_replay(Setting *s, char *value, void *member);
 int parse_device(Setting *s, char *value, void *member); /* appends */
 int parse_smbios(Setting *s, char *value, void *member); /* appends */
+
+/* conf-parsers-life.c; member is the Life, or one member of that */
+int parse_ready(Setting *s, char *value, void *member);
+int parse_stop(Setting *s, char *value, void *member);
 
 /* conf-parsers-firmware.c; member is the Firmware */
 int parse_firmware(Setting *s, char *value, void *member);

@@ -41,6 +41,8 @@ static const Section sections[] = {
 #define FIRMWARE_ROW(key, member, parse, help) \
         RARE_ROW(KEYS_VM, rare_firmware, Firmware, key, member, parse, help)
 #define FIRMWARE(key, parse, help)              RARE_WHOLE(KEYS_VM, rare_firmware, key, parse, help)
+#define LIFE_ROW(key, member, parse, help)      RARE_ROW(KEYS_VM, rare_life, Life, key, member, parse, help)
+#define LIFE(key, parse, help)                  RARE_WHOLE(KEYS_VM, rare_life, key, parse, help)
 #define RECOVERY_ROW(key, member, parse, help) \
         RARE_ROW(KEYS_VM, rare_recovery, Recovery, key, member, parse, help)
 #define RECOVERY(key, parse, help)              RARE_WHOLE(KEYS_VM, rare_recovery, key, parse, help)
@@ -103,9 +105,10 @@ static const Key keys[] = { /* those of a set together */
         HARDWARE_ROW("Replay",      replay,          parse_replay,           "record a run, or replay it"),
         HARDWARE("Device",                       parse_device,       "more devices of QEMU's, with properties; an empty one resets"),
         WHOLE(KEYS_VM, "ExtraArgs",              parse_extra_args,   "more arguments of QEMU, quoted words; an empty one resets"),
-        VM_ROW("Ready",           ready,         parse_ready,        "when starting is done: running, or address"),
+        LIFE("Ready",                            parse_ready,        "when starting is done: running, or address"),
         VM_ROW("ReadyTimeoutSec", ready_timeout, parse_time_span,    "how long that may take"),
-        VM_ROW("StopTimeoutSec",  stop_timeout,  parse_time_span,    "how long a power-down may take before signals"),
+        LIFE_ROW("Stop",          stop,          parse_stop,         "how it is stopped: powerdown, agent, quit"),
+        VM_ROW("StopTimeoutSec",  stop_timeout,  parse_time_span,    "how long that may take, before QEMU is ended"),
         RECOVERY("Recover",                      parse_recover,      "what is tried when the guest hangs, in order: reset powerdown restart"),
         RECOVERY_ROW("RecoverTimeoutSec", timeout, parse_recover_timeout, "how long each of them may take"),
         RECOVERY_ROW("BlackBox",    black_boxes,     parse_black_box,    "yes, or N: screen, registers, console are saved before; the last N are kept"),
@@ -200,6 +203,7 @@ static const VM vm_defaults = {
         .stop_timeout = 90 * USEC_PER_SEC,
         .firmware = &firmware_defaults,
         .hardware = &hardware_defaults,
+        .life = &life_defaults,
         .recovery = &recovery_defaults,
 };
 static const Interface interface_defaults = { .mac_policy = MAC_DERIVED, .wire = &wire_defaults };

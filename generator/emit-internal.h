@@ -29,6 +29,10 @@ void emit_qemu(const VM *vm, UnitWriter *w);
 void emit_nic_settings(const VM *vm, UnitWriter *w);
 void emit_nics(const VM *vm, UnitWriter *w);
 
+/* How a VM's start ends and its stop begins (emit-life.c). */
+void emit_ready(const VM *vm, UnitWriter *w);
+void emit_power_off(const VM *vm, UnitWriter *w);
+
 /* [Serial] and [Share]: what they add to a VM's [Unit], [Service], the commands around QEMU, and its arguments. */
 void emit_serial_settings(const VM *vm, UnitWriter *w);
 void emit_serial_prepare(const VM *vm, UnitWriter *w);

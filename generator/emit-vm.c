@@ -135,62 +135,8 @@ static void emit_own_tap(const VM *vm, const Interface *i, UnitWriter *w) {
         unit_exec_end(w);
 }
 
-/* A tap that is down looks like one that is up to QEMU: it is told. */
-static void emit_pulled_plugs(const VM *vm, UnitWriter *w) {
-        char number[NUMBER_STRING_SIZE];
-
-        for (size_t k = 0; k < vm->n_interfaces; k++) {
-                if (!vm->interfaces[k].wire->link_down)
-                        continue;
-                unit_exec(w, "ExecStartPost", "", HELPERDIR "/qnet-monitor");
-                unit_arg(w, "link");
-                unit_arg(w, RUN_DIR, vm->name, "/qnet.qmp");
-                unit_arg(w, "net", format_number(k, number));
-                unit_arg(w, "down");
-                unit_exec_end(w);
-        }
-}
-
-static void emit_ready(const VM *vm, UnitWriter *w) {
-        char span[NUMBER_STRING_SIZE], number[NUMBER_STRING_SIZE], mac[MAC_STRING_SIZE];
-        const Interface *i = vm_first_tap(vm);
-
-        /* started is when QEMU runs the guest, not when it was forked */
-        unit_exec(w, "ExecStartPost", "", HELPERDIR "/qnet-monitor");
-        unit_arg(w, "wait");
-        unit_arg(w, RUN_DIR, vm->name, "/qnet.qmp");
-        unit_arg(w, "--timeout=", format_span(vm->ready_timeout, span));
-        if (vm->hardware->start_paused)
-                unit_arg(w, "--paused");
-        unit_exec_end(w);
-        emit_pulled_plugs(vm, w);
-        if (vm->ready != READY_ADDRESS || !i)
-                return;
-
-        unit_exec(w, "ExecStartPost", "", HELPERDIR "/qnet-arp");
-        unit_arg(w, "wait");
-        unit_arg_begin(w);
-        if (i->mac_policy == MAC_RANDOM) {
-                _cleanup_free_ char *variable = NULL;
-
-                if (asprintf(&variable, "QNET_MAC%s", format_number(i->index, number)) >= 0)
-                        unit_arg_add_variable(w, variable);
-        } else
-                unit_arg_add(w, format_mac(&i->mac, mac));
-        unit_arg_end(w);
-        unit_arg(w, "--dev=", interface_device(i));
-        unit_arg(w, "--timeout=", span);
-        unit_exec_end(w);
-}
-
 static void emit_stop(const VM *vm, UnitWriter *w) {
-        char span[NUMBER_STRING_SIZE];
-
-        unit_exec(w, "ExecStop", "", HELPERDIR "/qnet-monitor");
-        unit_arg(w, "powerdown");
-        unit_arg(w, RUN_DIR, vm->name, "/qnet.qmp");
-        unit_arg(w, "--timeout=", format_span(vm->stop_timeout, span));
-        unit_exec_end(w);
+        emit_power_off(vm, w);
         emit_disk_release(vm, w);
         emit_serial_release(vm, w);
         if (any_variables(vm)) {

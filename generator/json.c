@@ -383,8 +383,11 @@ static json_t *vm_object(Builder *b, const VM *vm) {
         put(b, j, "kernelCommandLine", text(vm->kernel_command_line));
         put(b, j, "display", text(display_to_string(vm->display)));
         put(b, j, "extraArgs", strings(b, vm->extra_args, vm->n_extra_args));
-        put(b, j, "ready", text(ready_to_string(vm->ready)));
+        put(b, j, "ready", text(ready_to_string(vm->life->ready)));
+        put(b, j, "readyPort", vm->life->ready_port > 0 ? number(vm->life->ready_port) : json_null());
+        put(b, j, "readyText", text(vm->life->ready_text));
         put(b, j, "readyTimeoutUSec", span(vm->ready_timeout));
+        put(b, j, "stop", text(stop_to_string(vm->life->stop)));
         put(b, j, "stopTimeoutUSec", span(vm->stop_timeout));
         put_recovery(b, j, vm->recovery);
         put(b, j, "hardware", hardware(b, vm->hardware));

@@ -7,7 +7,7 @@
  *       "vms": [ { "name", "origin": { "file", "line" }, "unit", "problems": [ { "origin", "text" } ],
  *                  "user", "system", "lab", "autostart", "instance", "description", "architecture", "machine", "cpu",
  *                  "cpus", "memory", "accelerator", "kernel", "initrd", "kernelCommandLine", "display",
- *                  "extraArgs": [ ... ], "ready", "readyTimeoutUSec", "stopTimeoutUSec",
+ *                  "extraArgs": [ ... ], "ready", "readyPort", "readyText", "readyTimeoutUSec", "stop", "stopTimeoutUSec",
  *                  "interfaces": [ { "index", "label", "origin", "switch", "bridge", "tap", "model", "mac",
  *                                    "macPolicy", "addresses": [ ... ], "isolated", "mtu" } ],
  *                  "disks": [ { "index", "label", "origin", "image", "mode", "format", "size", "bus" } ],

@@ -74,8 +74,19 @@ DEFINE_STRING_TABLE(vhost, VHost)
 static const char *const ready_table[_READY_MAX] = {
         [READY_RUNNING] = "running",
         [READY_ADDRESS] = "address",
+        [READY_TCP] = "tcp",
+        [READY_AGENT] = "agent",
+        [READY_NOTIFY] = "notify",
+        [READY_CONSOLE] = "console",
 };
 DEFINE_STRING_TABLE(ready, Ready)
+
+static const char *const stop_table[_STOP_MAX] = {
+        [STOP_POWERDOWN] = "powerdown",
+        [STOP_AGENT] = "agent",
+        [STOP_QUIT] = "quit",
+};
+DEFINE_STRING_TABLE(stop, Stop)
 
 static const char *const disk_mode_table[_DISK_MODE_MAX] = {
         [DISK_OVERLAY] = "overlay",

@@ -77,7 +77,16 @@ typedef enum PanicAction {
         _PANIC_ACTION_MAX
 } PanicAction;
 typedef enum Replay { REPLAY_NONE, REPLAY_RECORD, REPLAY_REPLAY, _REPLAY_MAX } Replay;
-typedef enum Ready { READY_RUNNING, READY_ADDRESS, _READY_MAX } Ready;
+typedef enum Ready {
+        READY_RUNNING,
+        READY_ADDRESS,
+        READY_TCP,
+        READY_AGENT,
+        READY_NOTIFY,
+        READY_CONSOLE,
+        _READY_MAX
+} Ready;
+typedef enum Stop { STOP_POWERDOWN, STOP_AGENT, STOP_QUIT, _STOP_MAX } Stop;
 typedef enum DiskMode {
         DISK_OVERLAY,
         DISK_PERSISTENT,
@@ -167,6 +176,8 @@ const char *replay_to_string(Replay v);
 int replay_from_string(const char *s);
 const char *ready_to_string(Ready v);
 int ready_from_string(const char *s);
+const char *stop_to_string(Stop v);
+int stop_from_string(const char *s);
 const char *disk_mode_to_string(DiskMode v);
 int disk_mode_from_string(const char *s);
 const char *serial_type_to_string(SerialType v);
@@ -422,6 +433,14 @@ typedef struct Recovery {
         uint64_t memory;       /* bytes of the guest's memory in each, at most */
 } Recovery;
 
+/* How a start ends, and a stop begins. */
+typedef struct Life {
+        Ready ready;
+        unsigned ready_port; /* with READY_TCP */
+        char *ready_text;    /* with READY_CONSOLE: what the guest prints then */
+        Stop stop;
+} Life;
+
 struct VM {
         char *name;
         Origin origin; /* of the [VM] line */
@@ -452,9 +471,9 @@ struct VM {
         Display display;
         char **extra_args; /* strv, NULL when empty: each one argv element of QEMU */
         size_t n_extra_args;
-        Ready ready;
         usec_t ready_timeout; /* microseconds */
-        usec_t stop_timeout;  /* until a guest that ignores the power-down is stopped by signal */
+        usec_t stop_timeout;  /* until QEMU is ended although the guest has not powered down */
+        const Life *life;     /* rare.h */
         const Firmware *firmware; /* rare.h */
         const Hardware *hardware; /* rare.h */
         const Recovery *recovery; /* rare.h */

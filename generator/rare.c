@@ -21,6 +21,9 @@ const Rare rare_wire = RARE(Interface, wire, wire_defaults);
 const Recovery recovery_defaults = { .timeout = 30 * USEC_PER_SEC };
 const Rare rare_recovery = RARE(VM, recovery, recovery_defaults);
 
+const Life life_defaults;
+const Rare rare_life = RARE(VM, life, life_defaults);
+
 void *rare_own(Arena *a, void *object, const Rare *rare) {
         void **pointer = (void **) (void *) ((char *) object + rare->pointer);
         void *own;

@@ -23,7 +23,8 @@ extern const Hardware hardware_defaults;
 extern const Firmware firmware_defaults;
 extern const Wire wire_defaults;
 extern const Recovery recovery_defaults;
-extern const Rare rare_hardware, rare_firmware, rare_wire, rare_recovery;
+extern const Life life_defaults;
+extern const Rare rare_hardware, rare_firmware, rare_wire, rare_recovery, rare_life;
 
 /* The struct as the object's own, to write to; NULL when out of memory. */
 void *rare_own(Arena *a, void *object, const Rare *rare);

@@ -274,9 +274,9 @@ static int validate_debugging(Model *m, VM *vm) {
         const Hardware *h = vm->hardware;
         int r = 0;
 
-        if (h->start_paused && vm->ready == READY_ADDRESS)
-                return hardware_problem(m, vm, "StartPaused",
-                                "StartPaused= and Ready=address: a guest that waits has no address");
+        if (h->start_paused && vm->life->ready != READY_RUNNING)
+                return hardware_problem(m, vm, "StartPaused", "StartPaused= and Ready=%s: a guest that waits says nothing",
+                                ready_to_string(vm->life->ready));
         for (size_t i = 0; h->replay != REPLAY_NONE && i < vm->n_disks && r >= 0; i++)
                 r = validate_replayed(m, vm, vm->disks + i);
         return r;

@@ -452,22 +452,9 @@ static int validate_interface(Model *m, VM *vm, Interface *i) {
         return r < 0 || plain ? r : check_capture(m, vm, i);
 }
 
-static int check_ready(Model *m, VM *vm) {
-        Origin origin = said_at(&vm->said, vm->origin, KEYS_VM, "Ready");
-
-        if (vm->ready != READY_ADDRESS || vm_first_tap(vm))
-                return 0;
-        return vm->n_interfaces == 0
-                               ? vm_problem(m, vm, origin, "Ready=address needs an interface")
-                               : vm_problem(m, vm, origin,
-                                                 "Ready=address needs an [Interface] with Type=tap: the host does not "
-                                                 "see the packets of others");
-}
-
 int validate_interfaces(Model *m, VM *vm) {
-        int r;
+        int r = 0;
 
-        r = check_ready(m, vm);
         for (size_t k = 0; k < vm->n_interfaces && r >= 0; k++) {
                 vm->interfaces[k].index = (unsigned) k;
                 r = validate_interface(m, vm, vm->interfaces + k);

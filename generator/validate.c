@@ -94,6 +94,8 @@ static int validate_vm(Model *m, VM *vm) {
                 r = validate_interfaces(m, vm);
         if (r >= 0)
                 r = validate_health(m, vm);
+        if (r >= 0)
+                r = validate_life(m, vm);
         if (r >= 0 && vm->machine)
                 r = validate_hardware(m, vm);
         return r < 0 ? r : validate_command(m, vm);

@@ -57,6 +57,7 @@ int validate_addresses(Model *m, VM *vm, const Interface *i); /* i is on a switc
 int validate_serials(Model *m, VM *vm);
 int validate_shares(Model *m, VM *vm);
 int validate_health(Model *m, VM *vm);
+int validate_life(Model *m, VM *vm);
 int validate_hardware(Model *m, VM *vm); /* after all other parts of the VM */
 int validate_firmware(Model *m, VM *vm);
 int validate_macs(Model *m, const Host *host);

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <sys/syscall.h>
 
+#include "agent.h"
 #include "parse-value.h"
 #include "program.h"
 #include "qmp.h"
@@ -17,9 +18,15 @@
 #define RETRY_MAX (20 * USEC_PER_MSEC)
 /* How often a guest that does not run yet is asked again; QEMU's RESUME event usually comes first. */
 #define STATUS_INTERVAL (250 * USEC_PER_MSEC)
+/* What a guest that has not powered down costs more: QEMU is asked to end, and writes back what it still has of disks. */
+#define QUIT_TIMEOUT (5 * USEC_PER_SEC)
+/* An agent that is there answers within a moment; the power button is better than to wait for one that is not. */
+#define AGENT_TIMEOUT (5 * USEC_PER_SEC)
+#define AGENT_REFUSAL (500 * USEC_PER_MSEC)
 
 typedef struct Monitor {
         const char *path;
+        const char *agent; /* socket of the guest agent; NULL: none is asked */
         int pidfd;      /* of QEMU, or -1 when nobody told us */
         usec_t timeout; /* 0: the verb's own */
         usec_t deadline;
@@ -172,6 +179,44 @@ static int wait_gone(Monitor *m) {
         return 0;
 }
 
+/* 1: the guest's agent shuts it down. 0: not, and why is told. */
+static int ask_agent(const Monitor *m) {
+        _cleanup_agent_ Agent agent = { .fd = -1 };
+        usec_t deadline = MIN(m->deadline, deadline_after(AGENT_TIMEOUT));
+        int r;
+
+        if (!m->agent)
+                return 0;
+        r = agent_open(m->agent, &agent);
+        if (r >= 0)
+                r = agent_send_sync(&agent);
+        if (r >= 0)
+                r = agent_await_sync(&agent, deadline);
+        if (r >= 0)
+                r = agent_shutdown(&agent, MIN(m->deadline, deadline_after(AGENT_REFUSAL)));
+        if (r >= 0) {
+                log_info("The guest's agent shuts it down.");
+                return 1;
+        }
+        if (r == -ETIMEDOUT)
+                log_warning("The guest's agent does not answer; pressing the power button.");
+        else if (r == -EREMOTEIO)
+                log_warning("The guest's agent refuses to shut it down, pressing the power button: %s", agent.error);
+        else
+                log_warning_errno(r, "Cannot ask the guest's agent on %s, pressing the power button: %m", m->agent);
+        return 0;
+}
+
+/* Until QEMU has gone or time is up, without another word to the guest. */
+static int watch_until_gone(Monitor *m) {
+        int r;
+
+        do
+                r = qmp_wait_event(m->qmp, m->deadline);
+        while (r == 0);
+        return r;
+}
+
 /* Until QEMU has gone or time is up; each press is a command, what happens between is events. */
 static int press_until_gone(Monitor *m) {
         for (;;) {
@@ -191,6 +236,14 @@ static int press_until_gone(Monitor *m) {
         }
 }
 
+/* QEMU, as it ends, flushes its disks; -ECONNRESET: it has gone */
+static int quit(Monitor *m) {
+        int r;
+
+        r = qmp_command(m->qmp, "quit", m->deadline, NULL);
+        return r < 0 ? r : watch_until_gone(m);
+}
+
 static int monitor_powerdown(Monitor *m) {
         int r;
 
@@ -198,13 +251,18 @@ static int monitor_powerdown(Monitor *m) {
         if (nobody_listens(r)) /* gone already: systemd runs ExecStop= then, too */
                 return wait_gone(m);
         if (r >= 0)
-                r = press_until_gone(m);
+                r = ask_agent(m) > 0 ? watch_until_gone(m) : press_until_gone(m);
+        if (r == -ETIMEDOUT && m->qmp) {
+                log_warning("The guest did not power down in time; QEMU is ended.");
+                m->deadline = deadline_after(QUIT_TIMEOUT);
+                r = quit(m);
+        }
         if (r == -ECONNRESET)
                 return wait_gone(m);
 
         /* Not a failure: systemd goes on with SIGTERM, and the unit's result stays what that makes it. */
         if (r == -ETIMEDOUT)
-                log_warning("The guest did not power down in time; QEMU is ended.");
+                log_warning("QEMU does not end by itself; it gets a signal.");
         else if (r == -EBUSY)
                 log_warning("QEMU does not answer on %s, it hangs or another client is connected; it is ended.",
                                 m->path);
@@ -220,9 +278,7 @@ static int monitor_quit(Monitor *m) {
         if (nobody_listens(r))
                 return wait_gone(m);
         if (r >= 0)
-                r = qmp_command(m->qmp, "quit", m->deadline, NULL);
-        while (r >= 0)
-                r = qmp_wait_event(m->qmp, m->deadline);
+                r = quit(m);
         return r == -ECONNRESET ? wait_gone(m) : log_failure(m, r);
 }
 
@@ -236,10 +292,12 @@ static int monitor_link(Monitor *m) {
         return r < 0 ? log_failure(m, r) : 0;
 }
 
-enum { OPTION_TIMEOUT = PROGRAM_OPTION_FIRST, OPTION_REPEAT, OPTION_PAUSED };
+enum { OPTION_TIMEOUT = PROGRAM_OPTION_FIRST, OPTION_REPEAT, OPTION_AGENT, OPTION_PAUSED };
 static const ProgramOption options[] = {
         { OPTION_TIMEOUT, "timeout", "SPAN", "In all (default: 90s, powerdown 60s, others 10s; or infinity)" },
         { OPTION_REPEAT, "repeat", "SPAN", "Between presses of the power button (default: 1s)" },
+        { OPTION_AGENT, "agent", "SOCKET",
+                        "Ask the guest's agent first; the power button if it does not answer" },
         { OPTION_PAUSED, "paused", NULL, "A guest that was started paused (-S) is good enough" },
         {},
 };
@@ -255,6 +313,9 @@ static int parse_option(int option, const char *value, void *userdata) {
         case OPTION_REPEAT:
                 if (parse_sec(value, &m->repeat) < 0 || m->repeat < 10 * USEC_PER_MSEC)
                         return program_usage("--repeat=%s is not a time span of 10ms or more.", value);
+                return 0;
+        case OPTION_AGENT:
+                m->agent = value;
                 return 0;
         case OPTION_PAUSED:
                 m->paused = true;
@@ -307,8 +368,8 @@ static const ProgramVerb verbs[] = {
                         .options = BIT(OPTION_TIMEOUT) },
         { "powerdown", 1, 1, "SOCKET",
                         "press the power button, again and again, until QEMU has gone; when it\n"
-                        "has not in time, warn and leave the rest to systemd (exit status 0)",
-                        verb_powerdown, .options = BIT(OPTION_TIMEOUT) | BIT(OPTION_REPEAT) },
+                        "has not in time, warn and end it, as quit does (exit status 0)",
+                        verb_powerdown, .options = BIT(OPTION_TIMEOUT) | BIT(OPTION_REPEAT) | BIT(OPTION_AGENT) },
         { "quit", 1, 1, "SOCKET", "end QEMU at once", verb_quit, .options = BIT(OPTION_TIMEOUT) },
         {},
 };

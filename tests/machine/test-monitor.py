@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+import json
 import os
 import signal
 import socket
@@ -105,7 +106,7 @@ def test_quit(h):
 
 
 def test_powerdown_deaf(h):
-    """the button is pressed until time is up; that is not a failure, systemd goes on"""
+    """the button is pressed until time is up; then QEMU is ended, and that is not a failure"""
     s, other = h.dir / "s", h.dir / "user.qmp"
     p = h.qemu("-M", "q35", "-S", "-qmp", f"unix:{other},server=on,wait=off", socket_path=s)
     c = socket.socket(socket.AF_UNIX)
@@ -117,7 +118,60 @@ def test_powerdown_deaf(h):
     heard = b""
     while heard.count(b'"POWERDOWN"') < 4:
         heard += c.recv(65536)
-    assert p.poll() is None
+    assert p.poll() == 0, "by SIGTERM or not at all"
+
+
+class FakeAgent(threading.Thread):
+    """Says what a guest agent says, to one client"""
+    def __init__(self, h, answers, then=None):
+        super().__init__(daemon=True)
+        self.path, self.answers, self.then, self.heard = h.dir / "agent", answers, then, []
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(str(self.path))
+        self.server.listen()
+        h.stack.callback(self.server.close)
+        self.start()
+
+    def run(self):
+        c, _ = self.server.accept()
+        for line in c.makefile("rb"):
+            request = json.loads(line)
+            self.heard.append(request["execute"])
+            answer = self.answers.get(request["execute"])
+            if answer:
+                c.sendall(answer.replace(b"ID", str(request.get("arguments", {}).get("id")).encode()))
+            if self.then and request["execute"] == "guest-shutdown":
+                self.then()
+
+
+def test_powerdown_by_agent(h):
+    s, p = machine(h)
+    agent = FakeAgent(h, {"guest-sync": b'\xff{"return": 1}\nrubbish\n{"return": ID}\n'}, then=p.kill)
+    r = h.monitor("powerdown", s, f"--agent={agent.path}", "--timeout=20s", pid=p.pid)
+    done(r, "agent shuts it down")
+    assert agent.heard == ["guest-sync", "guest-shutdown"], agent.heard
+
+
+def test_powerdown_by_agent_that_is_ignored(h):
+    """the agent has taken it, and the guest does nothing"""
+    s, p = machine(h)
+    agent = FakeAgent(h, {"guest-sync": b'{"return": ID}\n'})
+    took = seconds(lambda: done(h.monitor("powerdown", s, f"--agent={agent.path}", "--timeout=1s", pid=p.pid), "did not power down"))
+    assert 0.9 < took < 3 and p.poll() == 0, took
+
+
+def test_powerdown_without_agent(h):
+    s, p = machine(h)
+    refusing = FakeAgent(h, {"guest-sync": b'{"return": ID}\n', "guest-shutdown": b'{"error": {"desc": "no\\u001b way"}}\n'})
+    r = h.monitor("powerdown", s, f"--agent={refusing.path}", "--timeout=1s", pid=p.pid)
+    done(r, "agent refuses to shut it down, pressing the power button: no? way")
+    refusing.path.unlink()
+    s, p = machine(h)
+    silent = FakeAgent(h, {"guest-sync": b'{"return": 5}\n' * 3})
+    done(h.monitor("powerdown", s, f"--agent={silent.path}", "--timeout=7s", pid=p.pid), "agent does not answer")
+    assert silent.heard == ["guest-sync"]
+    s, p = machine(h)
+    done(h.monitor("powerdown", s, f"--agent={h.dir}/no", "--timeout=1s", pid=p.pid), "Cannot ask the guest's agent")
 
 
 def test_powerdown_gone(h):

@@ -44,7 +44,8 @@ static void lan_begin(Lan *l) {
                                 .stop_timeout = 30 * USEC_PER_SEC,
                                 .firmware = &firmware_defaults,
                                 .hardware = &hardware_defaults,
-                                .recovery = &recovery_defaults },
+                                .recovery = &recovery_defaults,
+                                .life = &life_defaults },
                 .model = { .n_vms = 1, .n_switches = 1, .reaper = { .hold_off = 10 * USEC_PER_SEC } },
         };
         l->interface.network = &l->network;
@@ -126,7 +127,7 @@ static void test_limits(void **state) {
 
         lan_begin(&l);
         l.vm.memory = 0;
-        l.vm.ready = READY_ADDRESS;
+        l.vm.life = &(Life){ .ready = READY_ADDRESS };
         l.vm.n_interfaces = 0; /* nobody to wait for */
         lan_emit(&l);
         has_no(&l, " -m ");
