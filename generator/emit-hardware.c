@@ -379,6 +379,12 @@ void emit_checks(const VM *vm, UnitWriter *w) {
                 begin_check("kvm", w);
                 unit_exec_end(w);
         }
+        for (size_t i = 0; i < vm->n_interfaces; i++)
+                if (vm->interfaces[i].wire->vhost == VHOST_YES) {
+                        begin_check("vhost", w);
+                        unit_exec_end(w);
+                        break; /* the same for all */
+                }
         if (h->huge_pages) {
                 begin_check("hugepages", w);
                 unit_arg(w, format_number(vm->memory, number));

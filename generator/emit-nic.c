@@ -52,8 +52,12 @@ void emit_nic_settings(const VM *vm, UnitWriter *w) {
         char text[IP_STRING_SIZE];
         Access a = { 0 };
 
-        for (size_t k = 0; k < vm->n_interfaces; k++)
+        for (size_t k = 0; k < vm->n_interfaces; k++) {
                 add_interface(&a, vm->interfaces + k);
+                /* QEMU makes a socket of its own there */
+                if (vm->interfaces[k].wire->socket)
+                        emit_writable(vm->interfaces[k].wire->socket, "", w);
+        }
         if (a.v4 || a.v6)
                 unit_raw(w, "RestrictAddressFamilies", a.v4 ? "AF_INET" : "", a.v4 && a.v6 ? " " : "",
                                 a.v6 ? "AF_INET6" : "");
@@ -197,6 +201,7 @@ static void option_backend(const VM *vm, const Interface *i, const char *option_
                 break;
         case INTERFACE_VDE:
                 option_key(w, "sock", i->wire->socket);
+                unit_arg_add(w, ",mode=0777"); /* whoever may enter the directory; the switch is another user */
                 break;
         case INTERFACE_MULTICAST:
                 option_multicast(i->wire, w);

@@ -46,8 +46,12 @@ static void emit_dependencies(const VM *vm, UnitWriter *w) {
         for (size_t i = 0; i < vm->n_interfaces; i++) {
                 const Interface *interface = &vm->interfaces[i];
 
-                if (interface->wire->peer) /* QEMU connects once, when it starts */
+                if (interface->wire->peer) {
+                        /* QEMU connects once, when it starts. Wants=: of two that are started by one command, each by
+                         * itself, the order would not count. */
+                        unit_raw(w, "Wants", "qemu-vm@", interface->wire->peer->name, ".service");
                         unit_raw(w, "After", "qemu-vm@", interface->wire->peer->name, ".service");
+                }
                 if (!interface->tap)
                         continue;
                 /* not BindsTo=: restarting a tap is a matter of the tap, and QEMU keeps its end of it */

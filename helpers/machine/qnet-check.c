@@ -49,7 +49,8 @@ static int check_file(char *words[], void *userdata) {
 
 static int check_kvm(char *words[], void *userdata) {
         const Check *c = userdata;
-        _cleanup_close_ int fd = open(c->device, O_RDWR | O_CLOEXEC);
+        const char *device = c->device ?: "/dev/kvm";
+        _cleanup_close_ int fd = open(device, O_RDWR | O_CLOEXEC);
         int version;
 
         if (fd < 0 && (errno == ENOENT || errno == ENXIO || errno == ENODEV))
@@ -57,18 +58,34 @@ static int check_kvm(char *words[], void *userdata) {
                                 "KVM does not work, %s: %m. Enable virtualization in the firmware of this host (on "
                                 "a virtual one, nested virtualization) and load kvm_intel or kvm_amd, or say "
                                 "Accelerator=tcg.",
-                                c->device);
+                                device);
         if (fd < 0)
                 return log_error_errno(errno,
                                 "KVM is not for this VM's user, %s: %m. Its group must be kvm: udevadm trigger %s, "
                                 "or say Accelerator=tcg.",
-                                c->device, c->device);
+                                device, device);
         version = ioctl(fd, KVM_GET_API_VERSION, 0);
         if (version != KVM_API_VERSION)
                 return log_error_errno(version < 0 ? errno : EPROTONOSUPPORT,
                                 "%s is not KVM's: %m. Load kvm_intel or kvm_amd, or say Accelerator=tcg.",
-                                c->device);
+                                device);
         return 0;
+}
+
+static int check_vhost(char *words[], void *userdata) {
+        const Check *c = userdata;
+        const char *device = c->device ?: "/dev/vhost-net";
+        _cleanup_close_ int fd = open(device, O_RDWR | O_CLOEXEC);
+
+        if (fd >= 0)
+                return 0;
+        if (errno == EACCES || errno == EPERM)
+                return log_error_errno(errno,
+                                "vhost-net is not for this VM's user, %s: %m. Its group must be kvm: udevadm trigger %s, "
+                                "or say VHost=auto.",
+                                device, device);
+        return log_error_errno(errno, "There is no vhost-net, %s: %m. Type modprobe vhost_net, or say VHost=auto.",
+                        device);
 }
 
 /* /proc/meminfo is hidden from VMs; the kernel's default is what a hugetlbfs without options has, and memfd takes. */
@@ -173,7 +190,7 @@ static int check_given_up(char *words[], void *userdata) {
 enum { OPTION_PACKAGE = PROGRAM_OPTION_FIRST, OPTION_DEVICE, OPTION_PAGE_SIZE, OPTION_SYSFS };
 static const ProgramOption options[] = {
         { OPTION_PACKAGE, "package", "NAME", "Debian's package with the program" },
-        { OPTION_DEVICE, "device", "PATH", "Instead of /dev/kvm" },
+        { OPTION_DEVICE, "device", "PATH", "Instead of /dev/kvm or /dev/vhost-net" },
         { OPTION_PAGE_SIZE, "page-size", "BYTES", "Instead of the host's default" },
         { OPTION_SYSFS, "sysfs", "DIR", "Instead of /sys/kernel/mm/hugepages" },
         {},
@@ -206,6 +223,7 @@ static const ProgramVerb verbs[] = {
                         .options = BIT(OPTION_PACKAGE) },
         { "file", 1, 1, "PATH", "is it there?", check_file },
         { "kvm", 0, 0, "", "can KVM be used?", check_kvm, .options = BIT(OPTION_DEVICE) },
+        { "vhost", 0, 0, "", "is there vhost-net?", check_vhost, .options = BIT(OPTION_DEVICE) },
         { "hugepages", 1, 1, "BYTES", "is so much memory in huge pages free?", check_hugepages,
                         .options = BIT(OPTION_PAGE_SIZE) | BIT(OPTION_SYSFS) },
         { "panic", 1, 1, "VM", "after QEMU has ended: was that a panic of the guest? It says so, and does not fail",
@@ -222,7 +240,7 @@ static const Program program = {
 };
 
 int main(int argc, char *argv[]) {
-        Check c = { .device = "/dev/kvm", .sysfs = "/sys/kernel/mm/hugepages" };
+        Check c = { .sysfs = "/sys/kernel/mm/hugepages" };
 
         log_setup("qnet-check");
         return program_exit_status(program_run(&program, argc, argv, &c));

@@ -153,8 +153,8 @@ def restarts(name=None):
 
 class Guest:
     """A test guest (tests/guest/init), by its address."""
-    def __init__(self, name, ip):
-        self.name, self.ip = name, ip
+    def __init__(self, name, ip, port=7):
+        self.name, self.ip, self.port = name, ip, port
 
     def answers(self, timeout=1):
         return succeeds(f"ping -n -c 1 -W {timeout} {self.ip}")
@@ -167,7 +167,7 @@ class Guest:
 
     def sh(self, command, timeout=30):
         """What a command prints in the guest."""
-        with socket.create_connection((self.ip, 7), timeout=timeout) as s:
+        with socket.create_connection((self.ip, self.port), timeout=timeout) as s:
             s.sendall(f"{command}\nexit\n".encode())
             s.shutdown(socket.SHUT_WR)
             data = b""
