@@ -9,6 +9,7 @@
  *
  * Privilege: CAP_NET_ADMIN, and /proc/sys/net writable (the same capability allows it). */
 
+#include "firewall.h"
 #include "nat.h"
 #include "program.h"
 
@@ -81,6 +82,23 @@ static int look_at_device(Rtnl *rtnl) {
         return 0;
 }
 
+/* The rules of others, which ours cannot overrule */
+static void warn_of_firewalls(void) {
+        _cleanup_strv_ char **sentences = NULL;
+        _cleanup_nft_ Nft *nft = NULL;
+        int r;
+
+        r = nft_new(&nft); /* not the one that holds the lock */
+        if (r >= 0)
+                r = firewall_check(nft, arg.device, nat_has_family(&arg, AF_INET), nat_has_family(&arg, AF_INET6),
+                                &sentences);
+        if (r < 0)
+                log_warning_errno(r, "Cannot tell whether a firewall of the host is in the way, ignoring: %m%s",
+                                nft ? nft_reason(nft) : "");
+        STRV_FOREACH(s, sentences)
+                log_warning("%s", *s);
+}
+
 static int with_nft(const char *name, bool add) {
         _cleanup_rtnl_ Rtnl *rtnl = NULL;
         _cleanup_nft_ Nft *nft = NULL;
@@ -97,7 +115,12 @@ static int with_nft(const char *name, bool add) {
         if (!add)
                 return nat_del(rtnl, nft, &arg);
         r = look_at_device(rtnl);
-        return r < 0 ? r : nat_add(rtnl, nft, &arg);
+        if (r >= 0)
+                r = nat_add(rtnl, nft, &arg);
+        nft = nft_free(nft);
+        if (r >= 0)
+                warn_of_firewalls();
+        return r;
 }
 
 static int verb_add(char *words[], void *userdata) {
