@@ -17,6 +17,8 @@ MTU=1400
 [VM auto]
 System=tiny
 Autostart=yes
+Recover=reset restart
+BlackBox=yes
 Switch=s1
 [VM disks]
 System=tiny
@@ -81,7 +83,7 @@ def test_every_unit_verifies():
 
 def test_security_of_the_units():
     for unit in (vm("auto"), "qnet-switch@s1.service", "qnet-dhcp@s1.service", "qnet-tap@tap-auto.service",
-                 "qnet-reaper.service", "qnet-reaper-check.service"):
+                 "qnet-reaper.service", "qnet-reaper-check.service", "qnet-recover@auto.service", "qnet-blackbox@auto.service"):
         text = sh(f"systemd-analyze security --no-pager {unit} | tail -n 1", check=False)
         level = float(re.search(r"Overall exposure level.*: ([\d.]+)", text)[1])
         assert level <= 2.0, f"{unit}: {level}"
