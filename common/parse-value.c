@@ -227,6 +227,10 @@ bool ip_is_loopback(const IPAddress *ip) {
                                      : ip->family == AF_INET6 && memcmp(ip->bytes, v6, sizeof(v6)) == 0;
 }
 
+bool ip_is_link_local(const IPAddress *ip) {
+        return ip->family == AF_INET6 && ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
+}
+
 int parse_ip(const char *s, IPAddress *ret) {
         IPAddress ip = { .family = strchr(s, ':') ? AF_INET6 : AF_INET };
 

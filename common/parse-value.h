@@ -40,6 +40,7 @@ static inline size_t ip_size(int family) {
 }
 bool ip_equal(const IPAddress *a, const IPAddress *b); /* family and bytes; prefix does not count */
 bool ip_is_loopback(const IPAddress *ip); /* 127.0.0.0/8, ::1 */
+bool ip_is_link_local(const IPAddress *ip); /* of IPv6: each link has its own, and routes are not asked */
 /* "10.9.0.1", "fd00::1"; no prefix, no scope, no leading zeros or short forms of inet_aton(3). */
 int parse_ip(const char *s, IPAddress *ret);
 /* "10.9.0.1/24": the prefix must be there, 1..32 or 1..128. */

@@ -170,7 +170,7 @@ int parse_listen_address(Setting *s, char *value, void *member) {
         return 0;
 }
 
-static bool is_station(const IPAddress *ip) {
+bool ip_is_station(const IPAddress *ip) {
         static const unsigned char zero[16];
 
         if (memcmp(ip->bytes, zero, ip_size(ip->family)) == 0)
@@ -199,7 +199,7 @@ int setting_addresses(Setting *s, char *value, int (*parse)(const char *, IPAddr
         for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
                 IPAddress ip, *slot;
 
-                if (parse(w, &ip) < 0 || !is_station(&ip)) {
+                if (parse(w, &ip) < 0 || !ip_is_station(&ip)) {
                         *n = n_before;
                         return setting_refuse(s, "is not %s", what);
                 }
@@ -224,59 +224,4 @@ int parse_switch_addresses(Setting *s, char *value, void *member) {
 
         return setting_addresses(s, value, parse_ip_prefix, "an IP address with a prefix, such as 10.9.0.1/24",
                         &w->addresses, &w->n_addresses);
-}
-
-/* "10.9.0.100-10.9.0.200": of one family, the first not behind the last */
-static bool parse_range(const char *text, IPAddress *first, IPAddress *last) {
-        const char *dash = strchr(text, '-');
-        char start[IP_STRING_SIZE];
-
-        if (!dash || (size_t) (dash - text) >= sizeof(start))
-                return false;
-        memcpy(start, text, (size_t) (dash - text));
-        start[dash - text] = '\0';
-        return parse_ip(start, first) >= 0 && parse_ip(dash + 1, last) >= 0 &&
-               first->family == last->family &&
-               memcmp(first->bytes, last->bytes, ip_size(first->family)) <= 0;
-}
-
-/* What dnsmasq takes: it makes less than two minutes two, and counts in 32 bits, of which the last number is its
- * "infinite". */
-int parse_dhcp_lease(Setting *s, char *value, void *member) {
-        usec_t lease;
-        int r;
-
-        r = parse_time_span(s, value, &lease);
-        if (r < 0)
-                return r;
-        if (lease < 120 * USEC_PER_SEC)
-                return setting_refuse(s, "is less than 2 minutes, the shortest lease of dnsmasq's");
-        if (lease != USEC_INFINITY && lease / USEC_PER_SEC >= UINT32_MAX)
-                return setting_refuse(s, "is more than 136 years, the longest lease of dnsmasq's; say infinity");
-        *(usec_t *) member = lease;
-        return 0;
-}
-
-int parse_dhcp(Setting *s, char *value, void *member) {
-        Switch *w = member;
-        IPAddress first, last;
-        char *text;
-        bool b;
-        int r;
-
-        if (!*value || parse_boolean(value, &b) >= 0) {
-                w->dhcp = *value && b;
-                w->dhcp_range_set = false;
-                return 0;
-        }
-        r = setting_expand(s, value, &text);
-        if (r < 0)
-                return r;
-        if (!parse_range(text, &first, &last))
-                return setting_refuse(s, "is neither yes nor no nor a range of addresses, "
-                                         "such as 10.9.0.100-10.9.0.200");
-        w->dhcp = w->dhcp_range_set = true;
-        w->dhcp_first = first;
-        w->dhcp_last = last;
-        return 0;
 }

@@ -98,8 +98,20 @@ int parse_short_bridge(Setting *s, char *value, void *member);
 int parse_mac_address(Setting *s, char *value, void *member);
 int parse_guest_addresses(Setting *s, char *value, void *member);
 int parse_switch_addresses(Setting *s, char *value, void *member);
-int parse_dhcp(Setting *s, char *value, void *member);
+
+/* conf-parsers-switch.c; what has no type is of the Switch, its Fabric or its VXLAN itself */
+int parse_switch_type(Setting *s, char *value, void *member);
+int parse_dhcp(Setting *s, char *value, void *member);       /* appends */
 int parse_dhcp_lease(Setting *s, char *value, void *member); /* usec_t */
+int parse_domain(Setting *s, char *value, void *member);     /* char * */
+int parse_ageing(Setting *s, char *value, void *member);
+int parse_group_forward_mask(Setting *s, char *value, void *member); /* unsigned */
+int parse_trunk(Setting *s, char *value, void *member);              /* appends */
+int parse_vxlan(Setting *s, char *value, void *member);
+int parse_vxlan_peers(Setting *s, char *value, void *member);     /* appends */
+int parse_multicast_group(Setting *s, char *value, void *member); /* IPAddress */
+int parse_station(Setting *s, char *value, void *member);         /* IPAddress */
+int parse_port(Setting *s, char *value, void *member);            /* unsigned */
 
 /* conf-parsers-interface.c; member is the Wire, or one member of that */
 int parse_interface_type(Setting *s, char *value, void *member);
@@ -144,6 +156,7 @@ int setting_bytes(Setting *s, char *value, uint64_t min, const char *min_text, u
 /* Addresses with white space between, added to a list; what: as a message calls one. */
 int setting_addresses(Setting *s, char *value, int (*parse)(const char *, IPAddress *), const char *what,
                 IPAddress **addresses, size_t *n);
+bool ip_is_station(const IPAddress *ip); /* neither multicast nor "any" */
 /* "4000", "127.0.0.1:4000", "[::1]:4000": where a socket of the host is. Writes into text. */
 bool split_endpoint(char *text, IPAddress *ip, unsigned *port);
 /* Specifiers, then tabs refused: what comes out is printable. */

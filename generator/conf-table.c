@@ -55,6 +55,11 @@ static const Section sections[] = {
 #define SHARE_ROW(key, member, parse, help)     ROW(KEYS_SHARE, Share, key, member, parse, help)
 #define HEALTH_ROW(key, member, parse, help)    ROW(KEYS_HEALTH, Health, key, member, parse, help)
 #define SWITCH_ROW(key, member, parse, help)    ROW(KEYS_SWITCH, Switch, key, member, parse, help)
+#define FABRIC_ROW(key, member, parse, help) \
+        RARE_ROW(KEYS_SWITCH, rare_fabric, Fabric, key, member, parse, help)
+#define FABRIC(key, parse, help)               RARE_WHOLE(KEYS_SWITCH, rare_fabric, key, parse, help)
+#define VXLAN_ROW(key, member, parse, help)    RARE_ROW(KEYS_SWITCH, rare_vxlan, VXLAN, key, member, parse, help)
+#define VXLAN_WHOLE(key, parse, help)          RARE_WHOLE(KEYS_SWITCH, rare_vxlan, key, parse, help)
 
 /* clang-format off */
 static const Key keys[] = { /* those of a set together */
@@ -180,10 +185,27 @@ static const Key keys[] = { /* those of a set together */
         HEALTH_ROW("Action",      action,        parse_health_action,  "what then: recover, restart, reset, powerdown, notify"),
         HEALTH_ROW("StartSec",    start,         parse_time_span,      "how long it is left alone after a start; 1 min by default"),
 
+        SWITCH_ROW("Type",        type,          parse_switch_type,  "bridge, the kernel's; or vde: a vde_switch"),
         WHOLE(KEYS_SWITCH, "Address",            parse_switch_addresses, "addresses of the host on it, with prefix; an empty one resets"),
-        WHOLE(KEYS_SWITCH, "DHCP",               parse_dhcp,         "yes, or FIRST-LAST: addresses for the guests"),
+        WHOLE(KEYS_SWITCH, "DHCP",               parse_dhcp,         "yes, or FIRST-LAST ...: addresses for the guests; an empty one resets"),
         SWITCH_ROW("DHCPLeaseSec", dhcp_lease,   parse_dhcp_lease,   "how long a lease lasts, 1 h by default"),
+        SWITCH_ROW("DNS",         dns,           parse_switch_flag,  "names of VMs are resolved, others asked of the host's resolver"),
+        SWITCH_ROW("Domain",      domain,        parse_domain,       "DNS domain of the guests"),
+        SWITCH_ROW("RouterAdvertisement", router_advertisement, parse_switch_flag, "guests make themselves IPv6 addresses (SLAAC)"),
+        SWITCH_ROW("NAT",         nat,           parse_switch_flag,  "guests reach the world by the host's addresses, and nobody them"),
+        FABRIC_ROW("Uplink",      uplink,        parse_interface_name, "an interface of the host that joins it, with its addresses and routes"),
         SWITCH_ROW("MTU",         mtu,           parse_mtu,          "largest packet; the kernel's by default"),
+        FABRIC_ROW("STP",         stp,           parse_switch_flag,  "spanning tree protocol: loops of switches do no harm"),
+        FABRIC("AgeingSec",                      parse_ageing,       "how long a silent MAC address is remembered, 5 min by default"),
+        FABRIC_ROW("GroupForwardMask", group_forward_mask, parse_group_forward_mask, "which link-local multicasts (LLDP, 802.1X ...) are forwarded"),
+        FABRIC_ROW("Hub",         hub,           parse_switch_flag,  "every frame goes to every port"),
+        WHOLE(KEYS_SWITCH, "Trunk",              parse_trunk,        "SWITCH or SWITCH:VLANS ...: cables to other switches; an empty one resets"),
+        VXLAN_WHOLE("VXLAN",                     parse_vxlan,        "number of a tunnel to switches of other hosts"),
+        VXLAN_WHOLE("VXLANPeer",                 parse_vxlan_peers,  "addresses of those hosts; an empty one resets"),
+        VXLAN_ROW("VXLANGroup",   group,         parse_multicast_group, "or a multicast group of theirs, with VXLANDevice="),
+        VXLAN_ROW("VXLANLocal",   local,         parse_station,      "the host's own address in the tunnel"),
+        VXLAN_ROW("VXLANPort",    port,          parse_port,         "UDP port, 4789 by default"),
+        VXLAN_ROW("VXLANDevice",  device,        parse_interface_name, "the host's interface that the tunnel goes over"),
         SWITCH_ROW("Lab",         lab_name,      parse_object_name,  "the lab it is started and stopped with"),
         SWITCH_ROW("Autostart",   autostart,     parse_switch_flag,  "made at boot, and kept without any VM"),
 
@@ -217,7 +239,11 @@ static const Health health_defaults = {
         .timeout = USEC_PER_SEC,
         .start = 60 * USEC_PER_SEC,
 };
-static const Switch switch_defaults = { .dhcp_lease = 3600 * USEC_PER_SEC };
+static const Switch switch_defaults = {
+        .dhcp_lease = 3600 * USEC_PER_SEC,
+        .fabric = &fabric_defaults,
+        .vxlan = &vxlan_defaults,
+};
 static const Lab lab_defaults = { .autostart = false };
 static const Reaper reaper_defaults = { .hold_off = 10 * USEC_PER_SEC };
 

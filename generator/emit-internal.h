@@ -7,15 +7,22 @@
 #include "emit.h"
 #include "members.h"
 
+#define VDE_GROUP "qnet-vde" /* may plug into switches of Type=vde (sysusers.conf) */
+
 int emit_vm(const VM *vm, UnitWriter *w);
 int emit_restart_policy(const VM *vm, UnitWriter *w); /* a drop-in, if it differs (emit-policy.c) */
 void emit_panic_message(const VM *vm, UnitWriter *w); /* when QEMU has ended */
 int emit_tap(const VM *vm, const Interface *i, UnitWriter *w);
 int emit_capture(const VM *vm, const Interface *i, UnitWriter *w);
 int emit_tap_nat(const VM *vm, const Interface *i, UnitWriter *w);
+void emit_vlans(const char *option, const VlanSet *vlans, UnitWriter *w); /* an argument; none of an empty set */
 void emit_forwards(const Interface *i, UnitWriter *w); /* arguments of qnet-nat */
 int emit_switch(const Switch *s, UnitWriter *w);
-int emit_dhcp(const Switch *s, const Members *of_switches, UnitWriter *w);
+int emit_dhcp(const Switch *s, const Members *of_switches, const Members *of_labs, UnitWriter *w);
+int emit_nat(const Switch *s, UnitWriter *w);
+int emit_uplink(const Switch *s, UnitWriter *w);
+int emit_vxlan(const Switch *s, UnitWriter *w);
+int emit_trunk(const Trunk *t, UnitWriter *w);
 int emit_lab(const Lab *lab, const Members *of_labs, UnitWriter *w);
 bool has_health(const VM *vm);
 void emit_health_ready(const VM *vm, UnitWriter *w); /* when QEMU runs: opens what it is asked through */
@@ -82,6 +89,16 @@ int emit_link(UnitWriter *w, const char *starter, const char *directory, const c
                 const char *suffix);
 int emit_install(UnitWriter *w, const PassthroughList *list, const char *unit, const char *name,
                 const char *suffix);
+
+/* The units that a switch has besides its own, those of its trunks included, whichever end says them (emit-switch.c). */
+typedef void (*SwitchUnit)(const char *prefix, const char *name, void *userdata);
+void each_unit_of_switch(const Switch *s, SwitchUnit f, void *userdata);
+/* A guest on the switch wants them, and those of all switches that trunks connect it with. */
+void emit_wants_of_switch(const Switch *s, UnitWriter *w);
+bool same_segment(const Switch *a, const Switch *b);
+static inline bool has_server(const Switch *s) { /* dnsmasq, qnet-dhcp@ */
+        return s->dhcp || s->dns || s->router_advertisement;
+}
 
 /* Shared by all of them (emit.c). */
 void emit_oneshot(UnitWriter *w); /* [Service] of what stays as it is until it is stopped */

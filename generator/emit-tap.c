@@ -54,14 +54,14 @@ static void emit_shape(const Shape *s, Direction d, UnitWriter *w) {
                 unit_arg_end(w);
 }
 
-static void emit_trunk_vlans(const VlanSet *vlans, UnitWriter *w) {
+void emit_vlans(const char *option, const VlanSet *vlans, UnitWriter *w) {
         char number[NUMBER_STRING_SIZE];
         bool any = false;
 
         for (unsigned first = 1, last; vlan_set_run(vlans, first, &first, &last); first = last + 1) {
                 if (!any) {
                         unit_arg_begin(w);
-                        unit_arg_add(w, "--trunk-vlans=");
+                        unit_arg_add(w, option);
                 } else
                         unit_arg_add(w, ",");
                 unit_arg_add(w, format_number(first, number));
@@ -84,7 +84,7 @@ static void emit_port(const Interface *i, UnitWriter *w) {
                 unit_arg(w, "--isolated");
         if (wire->vlan > 0)
                 unit_arg(w, "--vlan=", format_number(wire->vlan, number));
-        emit_trunk_vlans(&wire->trunk_vlans, w);
+        emit_vlans("--trunk-vlans=", &wire->trunk_vlans, w);
         if (wire->native_vlan > 0)
                 unit_arg(w, "--native-vlan=", format_number(wire->native_vlan, number));
         if (wire->port_security) {

@@ -41,6 +41,14 @@ static int emit_broken(const VM *vm, UnitWriter *w) {
         return unit_close(w);
 }
 
+static bool is_first_on(const VM *vm, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (vm->interfaces[i].network &&
+                                same_segment(vm->interfaces[i].network, vm->interfaces[n].network))
+                        return false;
+        return true;
+}
+
 static void emit_dependencies(const VM *vm, UnitWriter *w) {
         emit_part_of(vm->lab, w);
         for (size_t i = 0; i < vm->n_interfaces; i++) {
@@ -57,11 +65,8 @@ static void emit_dependencies(const VM *vm, UnitWriter *w) {
                 /* not BindsTo=: restarting a tap is a matter of the tap, and QEMU keeps its end of it */
                 unit_raw(w, "Requires", "qnet-tap@", interface->tap, ".service");
                 unit_raw(w, "After", "qnet-tap@", interface->tap, ".service");
-                if (interface->network && interface->network->dhcp) {
-                        /* a guest runs without an address, too */
-                        unit_raw(w, "Wants", "qnet-dhcp@", interface->network->name, ".service");
-                        unit_raw(w, "After", "qnet-dhcp@", interface->network->name, ".service");
-                }
+                if (interface->network && is_first_on(vm, i))
+                        emit_wants_of_switch(interface->network, w);
         }
         /* images may be on a file system that is mounted late, or on demand */
         if (vm->kernel)

@@ -105,6 +105,10 @@ static int emit_lab_fail(const Lab *lab, UnitWriter *w) {
         return unit_close(w);
 }
 
+static void emit_member(const char *prefix, const char *name, void *w) {
+        unit_raw(w, "Wants", prefix, name, ".service");
+}
+
 int emit_lab(const Lab *lab, const Members *of_labs, UnitWriter *w) {
         size_t n;
         const Member *members = members_find(of_labs, lab, &n);
@@ -119,8 +123,7 @@ int emit_lab(const Lab *lab, const Members *of_labs, UnitWriter *w) {
                         unit_raw(w, "Wants", "qemu-vm@", members[i].vm->name, ".service");
                 else {
                         unit_raw(w, "Wants", "qnet-switch@", members[i].network->name, ".service");
-                        if (members[i].network->dhcp && members[i].network->n_problems == 0)
-                                unit_raw(w, "Wants", "qnet-dhcp@", members[i].network->name, ".service");
+                        each_unit_of_switch(members[i].network, emit_member, w);
                 }
         emit_passthrough(&lab->passthrough, w);
         return unit_close(w);
@@ -138,6 +141,16 @@ static void emit_mask_drop_in(Emit *e, const char *unit, const char *name) {
         check(e, unit_link(e->w, "/dev/null", unit, name, ".service.d/10-qnet.conf"));
 }
 
+static void emit_start(const char *prefix, const char *name, void *e) {
+        emit_autostart(e, true, prefix, name, ".service");
+}
+
+/* What all vde_switches share is another drop-in than that of bridges. */
+static void emit_vde_drop_in(Emit *e, const Switch *s) {
+        check(e, unit_link(e->w, UNITDIR "/qnet-vde@.service.d/10-qnet.conf", "qnet-switch@", s->name,
+                                ".service.d/10-qnet.conf"));
+}
+
 static void emit_network(Emit *e, const Switch *s) {
         check(e, emit_switch(s, e->w));
         emit_autostart(e, s->autostart, "qnet-switch@", s->name, ".service");
@@ -146,12 +159,22 @@ static void emit_network(Emit *e, const Switch *s) {
                 emit_mask_drop_in(e, "qnet-switch@", s->name);
                 return;
         }
-        if (!s->dhcp)
-                return;
-        check(e, emit_dhcp(s, &e->of_switches, e->w));
-        /* without it the first VM would start the server, and guests of others on the bridge had none
-         * before */
-        emit_autostart(e, s->autostart, "qnet-dhcp@", s->name, ".service");
+        if (s->type == SWITCH_VDE)
+                emit_vde_drop_in(e, s);
+        if (s->fabric->uplink)
+                check(e, emit_uplink(s, e->w));
+        if (s->vxlan->set)
+                check(e, emit_vxlan(s, e->w));
+        if (s->nat)
+                check(e, emit_nat(s, e->w));
+        if (has_server(s))
+                check(e, emit_dhcp(s, &e->of_switches, &e->of_labs, e->w));
+        for (size_t i = 0; i < s->n_trunks; i++)
+                if (s->trunks[i].peer->n_problems == 0)
+                        check(e, emit_trunk(s->trunks + i, e->w));
+        /* without it the first VM would start them, and guests of others on the bridge had none before */
+        if (s->autostart)
+                each_unit_of_switch(s, emit_start, e);
 }
 
 static void emit_interface(Emit *e, const VM *vm, const Interface *i) {

@@ -8,7 +8,8 @@
  *     emit.c          all of it in order; labs; links that start things; pass-through sections
  *     emit-vm.c       qemu-vm@NAME.service
  *     emit-qemu.c     its ExecStart=, the command line of QEMU
- *     emit-network.c  qnet-tap@, qnet-switch@, qnet-dhcp@
+ *     emit-switch.c   qnet-switch@, qnet-uplink@, qnet-nat@, qnet-vxlan@, qnet-trunk@
+ *     emit-dhcp.c     qnet-dhcp@
  *     emit-reaper.c   drop-ins of the reaper's units */
 
 #include "model.h"

@@ -43,12 +43,21 @@ bool vm_is_broken(const VM *vm) {
         return false;
 }
 
+/* A server for the switch that tells names. */
+static bool has_names(const Switch *s) {
+        for (size_t i = 0; i < s->n_segment; i++)
+                if (s->segment[i]->dns)
+                        return true;
+        return s->dns;
+}
+
 static int add_addresses(Members *m, const VM *vm) {
         for (size_t i = 0; i < vm->n_interfaces; i++) {
                 const Interface *interface = &vm->interfaces[i];
                 int r;
 
-                if (!interface->network || interface->n_addresses == 0 || vm_is_broken(vm))
+                if (!interface->network || (interface->n_addresses == 0 && !has_names(interface->network)) ||
+                                vm_is_broken(vm))
                         continue;
                 r = add(m, (Member){ .of = interface->network, .vm = vm, .interface = interface });
                 if (r < 0)

@@ -20,8 +20,8 @@ typedef struct Members {
         size_t n, allocated;
 } Members;
 
-/* Both in one walk: VMs and switches of labs; of switches the interfaces that have an Address=, unless the
- * VM is broken. 0 or -ENOMEM. */
+/* Both in one walk: VMs and switches of labs; of switches the interfaces that have an Address=, or all
+ * where there is a DNS server, unless the VM is broken. 0 or -ENOMEM. */
 int members_collect(const Model *m, Members *ret_of_labs, Members *ret_of_switches);
 void members_done(Members *m);
 #define _cleanup_members_ _cleanup_(members_done)

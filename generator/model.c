@@ -173,6 +173,12 @@ static const char *const seed_file_table[_SEED_FILE_MAX] = {
 };
 DEFINE_STRING_TABLE(seed_file, SeedFile)
 
+static const char *const switch_type_table[_SWITCH_TYPE_MAX] = {
+        [SWITCH_BRIDGE] = "bridge",
+        [SWITCH_VDE] = "vde",
+};
+DEFINE_STRING_TABLE(switch_type, SwitchType)
+
 Model *model_new(void) {
         Arena *a = arena_new();
         Model *m = a ? arena_alloc(a, sizeof(Model)) : NULL;

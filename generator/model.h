@@ -164,6 +164,8 @@ typedef enum MacvtapMode { MACVTAP_BRIDGE, MACVTAP_PRIVATE, MACVTAP_VEPA, MACVTA
 typedef enum VHost { VHOST_NO, VHOST_YES, VHOST_AUTO, _VHOST_MAX } VHost;
 typedef enum MACPolicy { MAC_DERIVED, MAC_FIXED, MAC_RANDOM, _MAC_POLICY_MAX } MACPolicy;
 
+typedef enum SwitchType { SWITCH_BRIDGE, SWITCH_VDE, _SWITCH_TYPE_MAX } SwitchType;
+
 const char *accelerator_to_string(Accelerator v);
 int accelerator_from_string(const char *s);
 const char *display_to_string(Display v);
@@ -202,6 +204,8 @@ const char *disk_media_to_string(DiskMedia v);
 int disk_media_from_string(const char *s);
 const char *disk_cache_to_string(DiskCache v); /* NULL for the default */
 int disk_cache_from_string(const char *s);
+const char *switch_type_to_string(SwitchType v);
+int switch_type_from_string(const char *s);
 
 /* Where one end of a link between QEMUs is: an address and a port, or a socket in the file system. */
 typedef struct LinkEnd {
@@ -491,6 +495,46 @@ struct VM {
         PassthroughList passthrough;
 };
 
+/* Addresses that a DHCP server gives away. */
+typedef struct DHCPRange {
+        Origin origin;
+        IPAddress first, last; /* of one family */
+        unsigned prefix;       /* of the subnet, set by validate */
+} DHCPRange;
+
+/* Trunk=: a cable to another switch. Its ends belong to two switches, it stands with the one that says it. */
+typedef struct Trunk {
+        Origin origin;
+        char *peer_name;
+        Switch *self, *peer; /* set by validate */
+        VlanSet *vlans;      /* that it carries, with their tags; NULL: all that there is */
+        char *port;          /* name of the end on self, and of the unit */
+        char *peer_port;
+} Trunk;
+
+/* VXLAN=: a tunnel to switches of other hosts. Either peers or a group. */
+typedef struct VXLAN {
+        bool set;
+        unsigned vni;
+        IPAddress *peers;
+        size_t n_peers;
+        IPAddress group, local; /* AF_UNSPEC: none */
+        unsigned port;          /* of UDP */
+        char *device;           /* that it goes over, NULL-able */
+        Switch *carrier;        /* whose bridge that is, if it is one; set by validate */
+        char *link;             /* name of the interface, set by validate */
+} VXLAN;
+
+/* What few switches say of the frames on them. */
+typedef struct Fabric {
+        bool stp;
+        bool hub;        /* every frame goes to every port */
+        bool ageing_set; /* said; else the kernel's */
+        usec_t ageing;   /* how long a silent MAC address is remembered */
+        unsigned group_forward_mask;
+        char *uplink; /* the host's interface that is a port of it, NULL-able */
+} Fabric;
+
 struct Switch {
         char *name;
         Origin origin;
@@ -503,11 +547,25 @@ struct Switch {
         bool autostart;
         IPAddress *addresses; /* of the host on the bridge, with prefix */
         size_t n_addresses;
-        bool dhcp;
-        bool dhcp_range_set;             /* said, not derived from the addresses */
-        IPAddress dhcp_first, dhcp_last; /* with dhcp */
-        usec_t dhcp_lease;               /* microseconds */
-        unsigned mtu;                    /* 0: the kernel's default */
+        SwitchType type;
+        bool dhcp;           /* there are ranges */
+        bool dhcp_any;       /* DHCP=yes: validate finds a range of IPv4 where none was said */
+        DHCPRange *ranges;
+        size_t n_ranges;
+        usec_t dhcp_lease;   /* microseconds */
+        bool dns, router_advertisement, nat;
+        char *domain;        /* NULL-able */
+        unsigned mtu;        /* 0: the kernel's default */
+        bool filters_vlans;  /* some port of it is in VLANs */
+        const Fabric *fabric; /* rare.h */
+        const VXLAN *vxlan;
+        Trunk *trunks; /* that it says */
+        size_t n_trunks;
+        Trunk **ports; /* of its trunks, those that others say included; set by validate */
+        size_t n_ports;
+        Switch **segment; /* all switches that trunks connect it with, itself among them; NULL: none but itself */
+        size_t n_segment;
+        size_t number; /* its place in the model, set by validate */
         PassthroughList passthrough;
 };
 

@@ -66,6 +66,23 @@ char *derive_bridge(Arena *a, const char *name) {
                                      : arena_printf(a, "sw%012" PRIx64, digest(name) & LOW_48_BITS);
 }
 
+/* With a '-' in a name, two pairs of switches could come to the same. */
+char *derive_trunk_port(Arena *a, const char *self, const char *peer, unsigned number) {
+        uint64_t h;
+
+        if (number == 0 && strlen("tr--") + strlen(self) + strlen(peer) < IF_NAMESIZE && !strchr(self, '-') &&
+                        !strchr(peer, '-'))
+                return arena_printf(a, "tr-%s-%s", self, peer);
+        h = digest_add(digest_add(digest_add(digest_add(DIGEST_START, self), "/"), peer), "/");
+        return arena_printf(a, "tr%012" PRIx64, digest_end(digest_add_number(h, number)) & LOW_48_BITS);
+}
+
+char *derive_vxlan(Arena *a, const char *name) {
+        return strlen("vx-") + strlen(name) < IF_NAMESIZE
+                               ? join(a, "vx-", name)
+                               : arena_printf(a, "vx%012" PRIx64, digest(name) & LOW_48_BITS);
+}
+
 char *derive_user(Arena *a, const char *vm) {
         size_t n = strlen(vm), n_hex = 0, n_fit = 0;
 

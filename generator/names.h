@@ -14,6 +14,11 @@ uint64_t digest(const char *text);
 char *derive_tap(Arena *a, const char *vm, unsigned index);
 /* The name itself; else "sw" and 12 hex digits. */
 char *derive_bridge(Arena *a, const char *name);
+/* Of a cable from one switch to another, the number-th between the two: the end on self. "tr-s1-s2"; else "tr" and 12
+ * hex digits. */
+char *derive_trunk_port(Arena *a, const char *self, const char *peer, unsigned number);
+/* "vx-s1"; else "vx" and 12 hex digits. */
+char *derive_vxlan(Arena *a, const char *name);
 /* "qnet-host1": a user name of at most 31 bytes of [a-z0-9_-]; else "qnet-" and 16 hex digits. Never the same for two
  * VMs: a name that looks like such a digest gets one too. */
 char *derive_user(Arena *a, const char *vm);

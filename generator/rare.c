@@ -24,6 +24,12 @@ const Rare rare_recovery = RARE(VM, recovery, recovery_defaults);
 const Life life_defaults;
 const Rare rare_life = RARE(VM, life, life_defaults);
 
+const Fabric fabric_defaults;
+const Rare rare_fabric = RARE(Switch, fabric, fabric_defaults);
+
+const VXLAN vxlan_defaults;
+const Rare rare_vxlan = RARE(Switch, vxlan, vxlan_defaults);
+
 void *rare_own(Arena *a, void *object, const Rare *rare) {
         void **pointer = (void **) (void *) ((char *) object + rare->pointer);
         void *own;

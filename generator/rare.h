@@ -24,7 +24,9 @@ extern const Firmware firmware_defaults;
 extern const Wire wire_defaults;
 extern const Recovery recovery_defaults;
 extern const Life life_defaults;
-extern const Rare rare_hardware, rare_firmware, rare_wire, rare_recovery, rare_life;
+extern const Fabric fabric_defaults;
+extern const VXLAN vxlan_defaults;
+extern const Rare rare_hardware, rare_firmware, rare_wire, rare_recovery, rare_life, rare_fabric, rare_vxlan;
 
 /* The struct as the object's own, to write to; NULL when out of memory. */
 void *rare_own(Arena *a, void *object, const Rare *rare);
@@ -34,4 +36,8 @@ static inline Hardware *vm_own_hardware(Arena *a, VM *vm) {
 }
 static inline Wire *interface_own_wire(Arena *a, Interface *i) {
         return rare_own(a, i, &rare_wire);
+}
+
+static inline VXLAN *switch_own_vxlan(Arena *a, Switch *s) {
+        return rare_own(a, s, &rare_vxlan);
 }

@@ -203,7 +203,15 @@ static int validate_tap(Model *m, VM *vm, Interface *i) {
                 return vm_problem(m, vm, i->origin,
                                 "[Interface] has neither Switch= nor Bridge=; or say HostAddress= or another Type=");
         i->network = model_switch(m, i->switch_name);
-        return i->network ? validate_addresses(m, vm, i) : unknown_switch(m, vm, i);
+        if (!i->network)
+                return unknown_switch(m, vm, i);
+        if (i->network->type == SWITCH_VDE)
+                return interface_problem(m, vm, i, "Switch",
+                                "Switch=%s (%s:%u) is of Type=vde, and a tap needs a bridge: say Type=vde here, too",
+                                i->switch_name, i->network->origin.file, i->network->origin.line);
+        if (i->wire->vlan > 0 || !vlan_set_is_empty(&i->wire->trunk_vlans))
+                i->network->filters_vlans = true;
+        return validate_addresses(m, vm, i);
 }
 
 /* ---- no tap ---- */

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include "arena.h"
 #include "conf-table.h"
 #include "names.h"
 #include "problem.h"
@@ -68,62 +69,116 @@ static int derive_range(Model *m, Switch *w, Origin origin) {
         const IPAddress *host = first_ipv4(w);
         char buf[IP_STRING_SIZE];
         uint32_t first, last, own;
+        DHCPRange *range;
 
         if (!host)
                 return switch_problem(m, w, origin, "DHCP= needs an IPv4 Address= of the switch");
         if (host->prefix > 30)
                 return switch_problem(m, w, origin, "DHCP=yes finds no addresses to give away in %s",
                                 format_ip_prefix(host, buf));
+        range = arena_append(m->arena, w->ranges, w->n_ranges);
+        if (!range)
+                return -ENOMEM;
         subnet_ends(host, &first, &last);
         own = to_number(host);
-        w->dhcp_first = from_number(own - first >= last - own ? first + 1 : own + 1);
-        w->dhcp_last = from_number(own - first >= last - own ? own - 1 : last - 1);
+        range->first = from_number(own - first >= last - own ? first + 1 : own + 1);
+        range->last = from_number(own - first >= last - own ? own - 1 : last - 1);
+        range->prefix = host->prefix;
+        range->origin = origin;
         return 0;
 }
 
-static bool in_range(const IPAddress *ip, const IPAddress *first, const IPAddress *last) {
-        return ip->family == first->family && memcmp(ip->bytes, first->bytes, ip_size(ip->family)) >= 0 &&
-               memcmp(ip->bytes, last->bytes, ip_size(ip->family)) <= 0;
+static bool in_range(const IPAddress *ip, const DHCPRange *range) {
+        return ip->family == range->first.family &&
+               memcmp(ip->bytes, range->first.bytes, ip_size(ip->family)) >= 0 &&
+               memcmp(ip->bytes, range->last.bytes, ip_size(ip->family)) <= 0;
 }
 
 /* The smallest subnet of the switch with both ends of the range, neither its own nor its broadcast address. */
-static const IPAddress *subnet_of_range(const Switch *w) {
+static const IPAddress *subnet_of_range(const Switch *w, const DHCPRange *range) {
         const IPAddress *net = NULL;
 
         for (size_t i = 0; i < w->n_addresses; i++) {
                 const IPAddress *a = w->addresses + i;
 
-                if (in_subnet(&w->dhcp_first, a) && in_subnet(&w->dhcp_last, a) &&
-                                !ip_is_subnet_end(&w->dhcp_first, a) && !ip_is_subnet_end(&w->dhcp_last, a) &&
-                                (!net || a->prefix > net->prefix))
+                if (in_subnet(&range->first, a) && in_subnet(&range->last, a) && !ip_is_subnet_end(&range->first, a) &&
+                                !ip_is_subnet_end(&range->last, a) && (!net || a->prefix > net->prefix))
                         net = a;
         }
         return net;
 }
 
-static int check_range(Model *m, Switch *w, Origin origin) {
-        const IPAddress *net = subnet_of_range(w);
+static int check_range(Model *m, Switch *w, DHCPRange *range) {
+        const IPAddress *net = subnet_of_range(w, range);
         char first[IP_STRING_SIZE], last[IP_STRING_SIZE], host[IP_STRING_SIZE];
 
-        format_ip(&w->dhcp_first, first);
-        format_ip(&w->dhcp_last, last);
+        format_ip(&range->first, first);
+        format_ip(&range->last, last);
         if (!net)
-                return switch_problem(m, w, origin,
+                return switch_problem(m, w, range->origin,
                                 "DHCP=%s-%s does not lie within the subnet of an Address=", first, last);
+        range->prefix = net->prefix;
         if (net->family == AF_INET6 && net->prefix < IPV6_PREFIX_MIN)
-                return switch_problem(m, w, origin,
+                return switch_problem(m, w, range->origin,
                                 "DHCP=%s-%s is in %s, and dnsmasq needs a prefix of 64 or longer", first, last,
                                 format_ip_prefix(net, host));
         for (size_t i = 0; i < w->n_addresses; i++)
-                if (in_range(w->addresses + i, &w->dhcp_first, &w->dhcp_last))
-                        return switch_problem(m, w, origin, "DHCP=%s-%s contains the host's own address %s",
-                                        first, last, format_ip(w->addresses + i, host));
+                if (in_range(w->addresses + i, range))
+                        return switch_problem(m, w, range->origin,
+                                        "DHCP=%s-%s contains the host's own address %s", first, last,
+                                        format_ip(w->addresses + i, host));
         return 0;
+}
+
+static int compare_ranges(const void *x, const void *y) {
+        const IPAddress *a = &((const DHCPRange *) x)->first, *b = &((const DHCPRange *) y)->first;
+
+        if (a->family != b->family)
+                return a->family == AF_INET ? -1 : 1;
+        return memcmp(a->bytes, b->bytes, ip_size(a->family));
+}
+
+/* Sorted by that: by address, IPv4 first. */
+static int check_overlap(Model *m, Switch *w) {
+        char first[IP_STRING_SIZE], last[IP_STRING_SIZE];
+        const DHCPRange *far; /* that reaches farthest of those before */
+        int r = 0;
+
+        qsort(w->ranges, w->n_ranges, sizeof(DHCPRange), compare_ranges);
+        far = w->ranges;
+        for (size_t i = 1; i < w->n_ranges && r >= 0; i++) {
+                const DHCPRange *range = w->ranges + i;
+
+                if (in_range(&range->first, far))
+                        r = switch_problem(m, w, range->origin,
+                                        "DHCP= ranges overlap: one begins at %s, and that of %s:%u ends at %s",
+                                        format_ip(&range->first, first), far->origin.file, far->origin.line,
+                                        format_ip(&far->last, last));
+                if (!in_range(&range->last, far))
+                        far = range;
+        }
+        return r;
+}
+
+static bool has_range(const Switch *w, int family) {
+        for (size_t i = 0; i < w->n_ranges; i++)
+                if (w->ranges[i].first.family == family)
+                        return true;
+        return false;
+}
+
+static int validate_ranges(Model *m, Switch *w) {
+        int r = 0;
+
+        for (size_t i = 0; i < w->n_ranges && r >= 0; i++)
+                r = check_range(m, w, w->ranges + i);
+        if (r >= 0 && w->dhcp_any && !has_range(w, AF_INET))
+                r = derive_range(m, w, said_at(&w->said, w->origin, KEYS_SWITCH, "DHCP"));
+        return r < 0 || w->n_ranges < 2 ? r : check_overlap(m, w);
 }
 
 int validate_switch(Model *m, Switch *w) {
         Origin address = said_at(&w->said, w->origin, KEYS_SWITCH, "Address");
-        Origin dhcp = said_at(&w->said, w->origin, KEYS_SWITCH, "DHCP");
         char buf[IP_STRING_SIZE];
         int r;
 
@@ -138,9 +193,9 @@ int validate_switch(Model *m, Switch *w) {
                         if (r < 0)
                                 return r;
                 }
-        if (!w->dhcp || w->n_problems > 0) /* what follows from a broken Address= would only confuse */
-                return 0;
-        return w->dhcp_range_set ? check_range(m, w, dhcp) : derive_range(m, w, dhcp);
+        r = validate_switch_keys(m, w);
+        /* what follows from a broken Address= would only confuse */
+        return r < 0 || !w->dhcp || w->n_problems > 0 ? r : validate_ranges(m, w);
 }
 
 static bool has_family(const IPAddress *ips, size_t n, int family) {
@@ -157,31 +212,45 @@ static bool is_one_of(const IPAddress *ips, size_t n, const IPAddress *ip) {
         return false;
 }
 
-int validate_addresses(Model *m, VM *vm, const Interface *iface) {
-        const Switch *w = iface->network;
-        const IPAddress *nets = w ? w->addresses : iface->wire->host_addresses;
+/* The switch in whose subnet the address is, of those that trunks connect; else w. */
+static const Switch *switch_of(const Switch *w, const IPAddress *ip) {
+        if (subnet_of(w->addresses, w->n_addresses, ip))
+                return w;
+        for (size_t i = 0; i < w->n_segment; i++)
+                if (subnet_of(w->segment[i]->addresses, w->segment[i]->n_addresses, ip))
+                        return w->segment[i];
+        return w;
+}
+
+static int check_guest_address(Model *m, VM *vm, const Interface *iface, const IPAddress *ip) {
+        const Switch *w = iface->network ? switch_of(iface->network, ip) : NULL;
+        const IPAddress *nets = w ? w->addresses : iface->wire->host_addresses, *net;
         size_t n_nets = w ? w->n_addresses : iface->wire->n_host_addresses;
         Origin origin = said_at(&iface->said, iface->origin, KEYS_INTERFACE, "Address");
         Origin host = w ? w->origin : said_at(&iface->said, iface->origin, KEYS_INTERFACE, "HostAddress");
         const char *what = w ? "switch " : "HostAddress=", *name = w ? w->name : "";
         char buf[IP_STRING_SIZE], subnet[IP_STRING_SIZE];
+
+        if (!has_family(nets, n_nets, ip->family)) /* a subnet that the host does not know */
+                return 0;
+        net = subnet_of(nets, n_nets, ip);
+        format_ip(ip, buf);
+        if (!net)
+                return vm_problem(m, vm, origin, "Address=%s is in no subnet of %s%s (%s:%u)", buf, what, name,
+                                host.file, host.line);
+        if (ip_is_subnet_end(ip, net))
+                return vm_problem(m, vm, origin, "Address=%s is the own or the broadcast address of %s", buf,
+                                format_ip_prefix(net, subnet));
+        if (is_one_of(nets, n_nets, ip))
+                return vm_problem(m, vm, origin, "Address=%s is that of the host on %s%s (%s:%u)", buf, what, name,
+                                host.file, host.line);
+        return 0;
+}
+
+int validate_addresses(Model *m, VM *vm, const Interface *iface) {
         int r = 0;
 
-        for (size_t i = 0; i < iface->n_addresses && r >= 0; i++) {
-                const IPAddress *ip = iface->addresses + i, *net = subnet_of(nets, n_nets, ip);
-
-                if (!has_family(nets, n_nets, ip->family)) /* a subnet that the host does not know */
-                        continue;
-                format_ip(ip, buf);
-                if (!net)
-                        r = vm_problem(m, vm, origin, "Address=%s is in no subnet of %s%s (%s:%u)", buf, what, name,
-                                        host.file, host.line);
-                else if (ip_is_subnet_end(ip, net))
-                        r = vm_problem(m, vm, origin, "Address=%s is the own or the broadcast address of %s",
-                                        buf, format_ip_prefix(net, subnet));
-                else if (is_one_of(nets, n_nets, ip))
-                        r = vm_problem(m, vm, origin, "Address=%s is that of the host on %s%s (%s:%u)", buf, what,
-                                        name, host.file, host.line);
-        }
+        for (size_t i = 0; i < iface->n_addresses && r >= 0; i++)
+                r = check_guest_address(m, vm, iface, iface->addresses + i);
         return r;
 }

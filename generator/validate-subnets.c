@@ -30,10 +30,6 @@ static void subnets_done(Subnets *s) {
         free(s->items);
 }
 
-bool ip_is_link_local(const IPAddress *ip) {
-        return ip->family == AF_INET6 && ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
-}
-
 static void mask(IPAddress *net) {
         for (size_t i = 0; i < ip_size(net->family); i++) {
                 unsigned bits = net->prefix > 8 * i ? (unsigned) (net->prefix - 8 * i) : 0;

@@ -120,16 +120,37 @@ static int claim_device(Claims *c, VM *vm, const Interface *f, const char *name,
                             });
 }
 
+/* Its own, and those that are its ports alone. */
+static int claim_switch(Claims *c, Switch *w) {
+        int r;
+
+        r = add_claim(c, (Claim){ .name = w->bridge, .network = w, .origin = w->origin });
+        for (size_t i = 0; i < w->n_trunks && r >= 0; i++) {
+                Trunk *t = w->trunks + i;
+
+                if (!t->port) /* refused */
+                        continue;
+                r = add_claim(c, (Claim){ .name = t->port, .network = w, .origin = t->origin });
+                if (r >= 0)
+                        r = add_claim(c, (Claim){ .name = t->peer_port, .network = w, .origin = t->origin });
+        }
+        if (r >= 0 && w->vxlan->link)
+                r = add_claim(c, (Claim){ .name = w->vxlan->link,
+                                                 .network = w,
+                                                 .origin = said_at(&w->said, w->origin, KEYS_SWITCH, "VXLAN") });
+        if (r >= 0 && w->fabric->uplink && !streq(w->fabric->uplink, w->bridge))
+                r = add_claim(c, (Claim){ .name = w->fabric->uplink,
+                                                 .network = w,
+                                                 .origin = said_at(&w->said, w->origin, KEYS_SWITCH, "Uplink") });
+        return r;
+}
+
 static int check_interface_names(Model *m) {
         _cleanup_claims_ Claims c = { .m = m };
         int r = 0;
 
         for (size_t i = 0; i < m->n_switches && r >= 0; i++)
-                r = add_claim(&c, (Claim){
-                                                  .name = m->switches[i]->bridge,
-                                                  .network = m->switches[i],
-                                                  .origin = m->switches[i]->origin,
-                                  });
+                r = claim_switch(&c, m->switches[i]);
         for (size_t v = 0; v < m->n_vms; v++)
                 for (size_t i = 0; i < m->vms[v]->n_interfaces && r >= 0; i++) {
                         VM *vm = m->vms[v];
@@ -196,9 +217,14 @@ static int check_host_addresses(Model *m) {
         return r < 0 ? r : settle(&c, "Address");
 }
 
+/* Switches with trunks between them are one network. */
+static const Switch *network_of(const Switch *w) {
+        return w->n_segment > 0 ? w->segment[0] : w;
+}
+
 /* What frames of the interface reach, by name: a bridge, or a VLAN of it, an interface of the host, or the tap alone */
 static const char *segment_of(Model *m, const Interface *f) {
-        const char *bridge = f->network ? f->network->bridge : f->bridge;
+        const char *bridge = f->network ? network_of(f->network)->bridge : f->bridge;
 
         if (!bridge)
                 return f->wire->device ?: f->tap ?: "";

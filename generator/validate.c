@@ -183,6 +183,8 @@ int model_validate(Model *m, const Host *host) {
 
         for (size_t i = 0; i < m->n_switches && r >= 0; i++)
                 r = validate_switch(m, m->switches[i]);
+        if (r >= 0)
+                r = validate_trunks(m);
         for (size_t i = 0; i < m->n_vms && r >= 0; i++)
                 r = validate_vm(m, m->vms[i]);
         if (r >= 0)

@@ -12,6 +12,8 @@
  *     validate-interface.c  interfaces: which keys go with which Type=
  *     validate-links.c    links between guests: who starts first
  *     validate-network.c  switches: subnets, DHCP ranges; addresses of guests
+ *     validate-switch.c   switches: which keys go together
+ *     validate-trunk.c    what switches have to do with one another: trunks, uplinks, tunnels
  *     validate-subnets.c  subnets of two switches that overlap
  *     validate-listen.c   TCP ports that two would listen at
  *     validate-report.c   who may report to the reaper
@@ -52,6 +54,8 @@ int model_validate(Model *m, const Host *host);
 /* The steps, in this order; the same results. */
 int validate_disk(Model *m, VM *vm, Disk *d); /* the disks before it are valid */
 int validate_switch(Model *m, Switch *w);
+int validate_switch_keys(Model *m, Switch *w);
+int validate_trunks(Model *m); /* all switches are valid by themselves */
 int validate_interfaces(Model *m, VM *vm);
 int validate_addresses(Model *m, VM *vm, const Interface *i); /* i is on a switch of ours, or has host addresses */
 int validate_serials(Model *m, VM *vm);
@@ -74,5 +78,4 @@ bool path_is_of_kernel(const char *path); /* /, /dev, /proc, /sys and what is be
 /* The name of a socket in the VM's own directory, the only place where its user can make one, if no other setting makes
  * it; NULL otherwise. */
 const char *vm_socket_name(const VM *vm, const char *path);
-bool ip_is_link_local(const IPAddress *ip); /* IPv6: each link has its own, and routes are not asked */
 int validate_unique(Model *m);

@@ -28,7 +28,7 @@ def install(source, destination):
             if os.path.lexists(into):
                 os.unlink(into)
             if os.path.islink(path):
-                os.symlink(os.readlink(path), into)
+                os.symlink(os.readlink(path).replace("/lib/systemd/system", destination), into)
                 continue
             with open(path, encoding="utf-8") as f:
                 text = f.read().replace("@HELPERDIR@", "/usr/libexec/qnet")

@@ -13,6 +13,7 @@ typedef struct Lan {
         Disk disk;
         Lab lab;
         Switch network;
+        DHCPRange range;
         VM vm;
         VM *vms[1];
         Switch *switches[1];
@@ -27,6 +28,8 @@ static void lan_begin(Lan *l) {
                 .lab = { .name = (char *) "lan" },
                 .network = { .name = (char *) "s1",
                                 .bridge = (char *) "br-s1",
+                                .fabric = &fabric_defaults,
+                                .vxlan = &vxlan_defaults,
                                 .origin = { "/etc/qnet/s1.conf", 1 } },
                 .interface = { .tap = (char *) "tap-a",
                                 .model = (char *) "virtio",
@@ -79,8 +82,11 @@ static void lan_emit(Lan *l) {
 static void lan_dhcp(Lan *l, const char *first, const char *last) {
         l->network.dhcp = true;
         l->network.dhcp_lease = 3600 * USEC_PER_SEC;
-        assert_int_equal(parse_ip(first, &l->network.dhcp_first), 0);
-        assert_int_equal(parse_ip(last, &l->network.dhcp_last), 0);
+        l->network.ranges = &l->range;
+        l->network.n_ranges = 1;
+        l->range.prefix = l->own[0].prefix;
+        assert_int_equal(parse_ip(first, &l->range.first), 0);
+        assert_int_equal(parse_ip(last, &l->range.last), 0);
 }
 
 #define has_one(l, expected)                                               \

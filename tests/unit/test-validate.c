@@ -362,11 +362,14 @@ static void test_clashes(void **state) {
 static void range_is(const char *text, const char *expected, const char *file, int line) {
         _cleanup_model_ Model *m = model_of(text);
         _cleanup_free_ char *problems = problems_of(m);
-        char first[IP_STRING_SIZE], last[IP_STRING_SIZE], range[2 * IP_STRING_SIZE + 1];
+        char first[IP_STRING_SIZE], last[IP_STRING_SIZE], range[8 * IP_STRING_SIZE];
 
         _assert_string_equal(problems, "", file, line);
-        snprintf(range, sizeof(range), "%s-%s", format_ip(&m->switches[0]->dhcp_first, first),
-                        format_ip(&m->switches[0]->dhcp_last, last));
+        *range = '\0';
+        for (size_t i = 0; i < m->switches[0]->n_ranges; i++)
+                snprintf(range + strlen(range), sizeof(range) - strlen(range), "%s%s-%s", i > 0 ? " " : "",
+                                format_ip(&m->switches[0]->ranges[i].first, first),
+                                format_ip(&m->switches[0]->ranges[i].last, last));
         _assert_string_equal(m->switches[0]->dhcp ? range : "no", expected, file, line);
 }
 #define range_one(address, dhcp, expected) \
@@ -383,6 +386,12 @@ static void test_dhcp(void **state) {
         range_one("10.9.0.1/24", "", "no");
         range_one("10.9.0.1/24", "10.9.0.100-10.9.0.200", "10.9.0.100-10.9.0.200");
         range_one("fd00::1/64", "fd00::100-fd00::1ff", "fd00::100-fd00::1ff");
+        range_one("fd00::1/64 10.9.0.1/24", "fd00::100-fd00::1ff 10.9.0.20-10.9.0.29",
+                        "10.9.0.20-10.9.0.29 fd00::100-fd00::1ff");
+        range_one("10.9.0.1/24", "yes\nDHCP=10.9.0.20-10.9.0.29", "10.9.0.20-10.9.0.29");
+        range_one("fd00::1/64 10.9.0.1/24", "yes\nDHCP=fd00::100-fd00::1ff", "10.9.0.2-10.9.0.254 fd00::100-fd00::1ff");
+        range_one("10.9.0.1/24", "10.9.0.20-10.9.0.29\nDHCP=no", "no");
+        range_one("10.9.0.1/24", "10.9.0.20-10.9.0.29\nDHCP=\nDHCP=10.9.0.30-10.9.0.39", "10.9.0.30-10.9.0.39");
         problems_one("[Switch s]\nDHCP=yes\n", "s " T "2: DHCP= needs an IPv4 Address= of the switch\n");
         problems_one("[Switch s]\nAddress=10.0.0.1/31\nDHCP=yes\n",
                         "s " T "3: DHCP=yes finds no addresses to give away in 10.0.0.1/31\n");
