@@ -257,7 +257,10 @@ def test_many():
 def test_kill_log():
     make_net()
     row = f"h1 arp {FAST.replace('failures=2', 'failures=1')} action=recover {WHERE} address=10.9.0.99"
-    for make in (lambda p: os.mkfifo(p), lambda p: os.symlink("/dev/null", p), lambda p: p.mkdir(), lambda p: None):
+    path("other").touch()
+    null = os.stat("/dev/null").st_rdev
+    for make in (lambda p: os.mkfifo(p), lambda p: p.symlink_to(path("other")), lambda p: p.mkdir(), lambda p: None,
+                 lambda p: os.mknod(p, 0o20666, null)):
         path("kill.log").unlink(missing_ok=True)
         make(path("kill.log"))
         run = Run(row)
@@ -265,6 +268,7 @@ def test_kill_log():
         run.child.kill()
         if path("kill.log").is_dir():
             path("kill.log").rmdir()
+    assert path("other").read_text() == ""
 
 
 class Port:

@@ -25,7 +25,6 @@ StartSec=20
 [VM host2]
 System=tiny
 Switch=s1
-GDB=yes
 [Health]
 Probe=ping
 IntervalSec=5
@@ -150,26 +149,8 @@ def test_frozen_guest_is_found_by_ping():
     found_and_restarted("host2", 2 * 5 + 5 + 3 + 5)
 
 
-def spin(name):
-    """Has the guest's processor run in a circle with interrupts off, as a driver's mistake would: by GDB's protocol, its
-    next instruction becomes a jump to itself, and the interrupt flag is cleared."""
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(30)
-        s.connect(f"/run/qnet/vm/{name}/gdb")
-
-        def ask(text):
-            s.sendall(f"${text}#{sum(text.encode()) % 256:02x}".encode())
-            answer = b""
-            while not re.search(rb"\$[^#]*#..$", answer):
-                answer += s.recv(4096)
-            s.sendall(b"+")
-            return re.search(rb"\$([^#]*)#", answer)[1].decode()
-        registers = bytearray.fromhex(ask("g"))  # 16 of 8 bytes, rip, eflags
-        rip = int.from_bytes(registers[128:136], "little")
-        registers[137] &= ~2
-        assert ask(f"M{rip:x},2:ebfe") == "OK"
-        assert ask(f"G{registers.hex()}") == "OK"
-        assert ask("D") == "OK"
+# A panic that waits for its reboot goes in a circle with interrupts off, as a driver's mistake would.
+SPIN = "echo 100000 >/proc/sys/kernel/panic; echo c >/proc/sysrq-trigger"
 
 
 def cpu_time(name):
@@ -181,7 +162,10 @@ def test_guest_in_a_circle_is_found():
     guests["host2"].wait()
     past_hold_off("host2", 21)
     old, before = invocation("host2"), len(told(ILL, "host2"))
-    spin("host2")
+    try:
+        guests["host2"].sh(SPIN, timeout=2)
+    except OSError:
+        pass
     began = cpu_time("host2")
     time.sleep(2)
     assert cpu_time("host2") > began + 0.5, "it is idle"
