@@ -68,6 +68,7 @@ static const Key keys[] = { /* those of a set together */
         VM_ROW("Lab",             lab_name,      parse_object_name,  "the lab it is started and stopped with"),
         WHOLE(KEYS_VM, "Instances",              parse_instances,    "so many VMs, NAME1, NAME2, ..., instead of one"),
         VM_ROW("Autostart",       autostart,     parse_switch_flag,  "started with qnet.target, at boot"),
+        VM_ROW("Register",        registered,    parse_switch_flag,  "machinectl lists it"),
         VM_ROW("Architecture",    architecture,  parse_architecture, "which qemu-system-* runs it; the host's by default"),
         VM_ROW("Machine",         machine,       parse_qemu_options, "QEMU's board; q35 or virt by default"),
         VM_ROW("CPU",             cpu,           parse_qemu_options, "QEMU's CPU model, with features"),

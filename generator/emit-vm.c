@@ -144,6 +144,21 @@ static void emit_own_tap(const VM *vm, const Interface *i, UnitWriter *w) {
         unit_exec_end(w);
 }
 
+/* "-": a VM runs without a place in the list, too; "+": machined lets only root register. */
+static void emit_register(const VM *vm, UnitWriter *w) {
+        if (!vm->registered)
+                return;
+        unit_exec(w, "ExecStartPost", "+-", HELPERDIR "/qnet-machine");
+        unit_arg(w, "register");
+        unit_arg(w, vm->name);
+        for (size_t i = 0; i < vm->n_interfaces; i++)
+                if (vm->interfaces[i].tap)
+                        unit_option(w, "--tap=", vm->interfaces[i].tap);
+        unit_exec_end(w);
+        /* what "machinectl poweroff" sends to a leader that it takes for an init: an end, not a crash to restart from */
+        unit_raw(w, "SuccessExitStatus", "RTMIN+4");
+}
+
 static void emit_stop(const VM *vm, UnitWriter *w) {
         emit_power_off(vm, w);
         emit_disk_release(vm, w);
@@ -172,6 +187,7 @@ int emit_vm(const VM *vm, UnitWriter *w) {
         emit_share_prepare(vm, w);
         emit_firmware_prepare(vm, w);
         emit_qemu(vm, w);
+        emit_register(vm, w);
         emit_ready(vm, w);
         emit_health_ready(vm, w);
         emit_stop(vm, w);

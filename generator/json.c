@@ -369,6 +369,7 @@ static json_t *vm_object(Builder *b, const VM *vm) {
         put(b, j, "system", text(vm->system_name));
         put(b, j, "lab", text(vm->lab_name));
         put(b, j, "autostart", json_boolean(vm->autostart));
+        put(b, j, "register", json_boolean(vm->registered));
         put(b, j, "instance", vm->has_instances ? number(vm->instance) : json_null());
         put(b, j, "description", text(vm->description));
         put(b, j, "architecture", text(vm->architecture));

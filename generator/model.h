@@ -458,6 +458,7 @@ struct VM {
         char *lab_name; /* Lab=, NULL-able */
         Lab *lab;
         bool autostart;
+        bool registered; /* with systemd-machined */
         bool has_instances; /* made by Instances=, number instance of them */
         unsigned instances;
         unsigned instance;
