@@ -111,7 +111,7 @@ static const Key keys[] = { /* those of a set together */
         HARDWARE_ROW("Replay",      replay,          parse_replay,           "record a run, or replay it"),
         HARDWARE("Device",                       parse_device,       "more devices of QEMU's, with properties; an empty one resets"),
         WHOLE(KEYS_VM, "ExtraArgs",              parse_extra_args,   "more arguments of QEMU, quoted words; an empty one resets"),
-        LIFE("Ready",                            parse_ready,        "when starting is done: running, or address"),
+        LIFE("Ready",                            parse_ready,        "when starting is done: running, address, tcp:PORT, agent, notify, console:TEXT"),
         VM_ROW("ReadyTimeoutSec", ready_timeout, parse_time_span,    "how long that may take"),
         LIFE_ROW("Stop",          stop,          parse_stop,         "how it is stopped: powerdown, agent, quit"),
         VM_ROW("StopTimeoutSec",  stop_timeout,  parse_time_span,    "how long that may take, before QEMU is ended"),

@@ -199,12 +199,13 @@ static void emit_input(const VM *vm, UnitWriter *w) {
         option(w, "-device", "usb-tablet,bus=input.0");
 }
 
-/* Ports that programs in the guest talk through: of virtio-serial, which both of them share. */
+/* Ports that programs in the guest talk through: of virtio-serial, which all of them share. */
 static void emit_channels(const VM *vm, UnitWriter *w) {
         bool spice = vm->display == DISPLAY_SPICE && vm->hardware->vga, agent = vm->hardware->guest_agent;
         bool heartbeat = has_health(vm) && vm->health->probe == PROBE_HEARTBEAT;
+        bool notify = vm->life->ready == READY_NOTIFY;
 
-        if (!spice && !agent && !heartbeat)
+        if (!spice && !agent && !heartbeat && !notify)
                 return;
         option_begin_virtio(vm, "serial", w);
         unit_arg_add(w, ",id=channels");
@@ -223,6 +224,11 @@ static void emit_channels(const VM *vm, UnitWriter *w) {
                 unit_option(w, "-chardev");
                 unit_arg(w, "socket,id=heartbeat,path=" RUN_DIR, vm->name, "/heartbeat,server=on,wait=off");
                 option(w, "-device", "virtserialport,bus=channels.0,chardev=heartbeat,name=qnet.heartbeat");
+        }
+        if (notify) {
+                unit_option(w, "-chardev");
+                unit_arg(w, "socket,id=notify,path=" RUN_DIR, vm->name, "/notify,server=on,wait=off");
+                option(w, "-device", "virtserialport,bus=channels.0,chardev=notify,name=qnet.notify");
         }
 }
 

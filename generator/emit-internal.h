@@ -37,6 +37,7 @@ void emit_nic_settings(const VM *vm, UnitWriter *w);
 void emit_nics(const VM *vm, UnitWriter *w);
 
 /* How a VM's start ends and its stop begins (emit-life.c). */
+void emit_ready_settings(const VM *vm, UnitWriter *w);
 void emit_ready(const VM *vm, UnitWriter *w);
 void emit_power_off(const VM *vm, UnitWriter *w);
 

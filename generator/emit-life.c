@@ -21,15 +21,87 @@ static void emit_mac(const Interface *i, UnitWriter *w) {
         unit_arg_end(w);
 }
 
-static void emit_address(const VM *vm, const Interface *i, UnitWriter *w) {
-        char span[NUMBER_STRING_SIZE];
+/* An address that is known by IPv6 alone is not asked: the kernel's table must do. */
+static bool is_asked(const Interface *i) {
+        for (size_t k = 0; k < i->n_addresses; k++)
+                if (i->addresses[k].family == AF_INET)
+                        return true;
+        return i->n_addresses == 0;
+}
 
-        unit_exec(w, "ExecStartPost", "", HELPERDIR "/qnet-arp");
-        unit_arg(w, "wait");
+static void emit_waiter(const char *prefix, const char *verb, UnitWriter *w) {
+        unit_exec(w, "ExecStartPost", prefix, HELPERDIR "/qnet-ready");
+        unit_arg(w, verb);
+}
+
+static void emit_network(const VM *vm, const Interface *i, UnitWriter *w) {
+        char number[NUMBER_STRING_SIZE];
+        bool tcp = vm->life->ready == READY_TCP;
+
+        if (tcp || is_asked(i)) /* "+": a packet socket, addresses that QEMU's own sandbox has not; it drops root itself */
+                emit_waiter("+", tcp ? "tcp" : "address", w);
+        else {
+                unit_exec(w, "ExecStartPost", "", HELPERDIR "/qnet-arp");
+                unit_arg(w, "wait");
+        }
+        if (tcp)
+                unit_arg(w, format_number(vm->life->ready_port, number));
         emit_mac(i, w);
         unit_arg(w, "--dev=", interface_device(i));
+}
+
+static void emit_wait(const VM *vm, UnitWriter *w) {
+        const Interface *i = vm_first_tap(vm);
+        char span[NUMBER_STRING_SIZE];
+
+        switch (vm->life->ready) {
+        case READY_ADDRESS:
+        case READY_TCP:
+                if (!i)
+                        return;
+                emit_network(vm, i, w);
+                break;
+        case READY_AGENT:
+                emit_waiter("", "agent", w);
+                unit_arg(w, RUN_DIR, vm->name, "/agent");
+                break;
+        case READY_NOTIFY:
+                emit_waiter("", "notify", w);
+                unit_arg(w, RUN_DIR, vm->name, "/notify");
+                break;
+        case READY_CONSOLE: /* "+": the journal is not for the machine's user; it drops root itself */
+                emit_waiter("+", "console", w);
+                unit_arg(w, vm->life->ready_text);
+                break;
+        default:
+                return;
+        }
         unit_arg(w, "--timeout=", format_span(vm->ready_timeout, span));
         unit_exec_end(w);
+}
+
+/* A connection is made from within the unit, whose packets are filtered. QEMU gets no more by that: it still may not have
+ * a socket of IP (RestrictAddressFamilies=). */
+static void emit_reachable(const Interface *i, UnitWriter *w) {
+        char ip[IP_STRING_SIZE];
+
+        for (size_t k = 0; k < i->n_addresses; k++)
+                unit_raw(w, "IPAddressAllow", format_ip(i->addresses + k, ip));
+        if (i->n_addresses > 0)
+                return;
+        for (size_t k = 0; i->network && k < i->network->n_addresses; k++)
+                unit_raw(w, "IPAddressAllow", format_ip_prefix(i->network->addresses + k, ip));
+        if (!i->network || i->network->n_addresses == 0)
+                unit_raw(w, "IPAddressAllow", "any");
+}
+
+void emit_ready_settings(const VM *vm, UnitWriter *w) {
+        if (vm->life->ready == READY_RUNNING)
+                return;
+        /* what is awaited, as STATUS=, of qnet-ready */
+        unit_raw(w, "NotifyAccess", "exec");
+        if (vm->life->ready == READY_TCP && vm_first_tap(vm))
+                emit_reachable(vm_first_tap(vm), w);
 }
 
 /* A tap that is down looks like one that is up to QEMU: it is told. */
@@ -49,7 +121,6 @@ static void emit_pulled_plugs(const VM *vm, UnitWriter *w) {
 }
 
 void emit_ready(const VM *vm, UnitWriter *w) {
-        const Interface *i = vm_first_tap(vm);
         char span[NUMBER_STRING_SIZE];
 
         /* started is when QEMU runs the guest, not when it was forked */
@@ -61,8 +132,7 @@ void emit_ready(const VM *vm, UnitWriter *w) {
                 unit_arg(w, "--paused");
         unit_exec_end(w);
         emit_pulled_plugs(vm, w);
-        if (vm->life->ready == READY_ADDRESS && i)
-                emit_address(vm, i, w);
+        emit_wait(vm, w);
 }
 
 void emit_power_off(const VM *vm, UnitWriter *w) {

@@ -116,6 +116,7 @@ static void emit_settings(const VM *vm, UnitWriter *w) {
         emit_share_settings(vm, w);
         emit_hardware_settings(vm, w);
         emit_firmware_settings(vm, w);
+        emit_ready_settings(vm, w);
         unit_raw(w, "TimeoutStartSec", format_span(with_margin(vm->ready_timeout), span));
         unit_raw(w, "TimeoutStopSec", format_span(with_margin(vm->stop_timeout), span));
 }

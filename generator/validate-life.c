@@ -23,6 +23,14 @@ static int need_agent(Model *m, VM *vm) {
         return 0;
 }
 
+/* in the journal */
+static bool has_console(const VM *vm) {
+        for (size_t i = 0; i < vm->n_serials; i++)
+                if (vm->serials[i].type == SERIAL_CONSOLE || vm->serials[i].type == SERIAL_JOURNAL)
+                        return true;
+        return vm->n_serials == 0;
+}
+
 static bool needs_tap(Ready ready) {
         return ready == READY_ADDRESS || ready == READY_TCP;
 }
@@ -38,7 +46,10 @@ int validate_life(Model *m, VM *vm) {
                                                 : "Ready=%s needs an [Interface] with Type=tap: the host does not "
                                                   "see the packets of others",
                                 ready_to_string(l->ready));
-        if (r >= 0 && l->stop == STOP_AGENT)
+        if (r >= 0 && l->ready == READY_CONSOLE && !has_console(vm))
+                r = life_problem(m, vm, "Ready",
+                                "Ready=console needs a [Serial] with Type=console or journal: others are not in the journal");
+        if (r >= 0 && (l->stop == STOP_AGENT || l->ready == READY_AGENT))
                 r = need_agent(m, vm);
         return r;
 }

@@ -2,7 +2,7 @@
 """Ready= and Stop=: when a start is done, how a stop begins, and what a guest does by itself."""
 from qnettest import *
 
-SECONDS = 120
+SECONDS = 150
 CONFIG = TINY + """
 [Switch s1]
 Address=10.9.0.1/24
@@ -105,6 +105,159 @@ def test_poweroff_from_inside_ends_it():
     time.sleep(3)  # RestartSec= is 2 s
     assert (show(vm("deaf"), "ActiveState"), show(vm("deaf"), "Result")) == ("inactive", "success")
     assert starts("deaf") == started, "it was started again"
+
+
+READY = TINY + """
+[Switch s1]
+Address=10.9.0.1/24
+
+# it is pinned before it starts, and sends its first packets long before it has the address
+[VM address]
+System=tiny
+KernelCommandLine=addr=10.9.0.11/24 late=6 noacpi
+Ready=address
+Stop=quit
+[Interface]
+Switch=s1
+Address=10.9.0.11
+
+[VM port]
+System=tiny
+KernelCommandLine=addr=10.9.0.12/24 late=6 noacpi
+Ready=tcp:7
+Stop=quit
+[Interface]
+Switch=s1
+Address=10.9.0.12
+
+[VM agent]
+System=tiny
+KernelCommandLine=addr=10.9.0.13/24 agent
+Ready=agent
+Stop=quit
+Switch=s1
+
+[VM notify]
+System=tiny
+KernelCommandLine=addr=10.9.0.14/24 notify noacpi
+Ready=notify
+Stop=quit
+Switch=s1
+
+[VM console]
+System=tiny
+KernelCommandLine=addr=10.9.0.15/24 late=4 noacpi
+Ready=console:guest: ready %i
+Stop=quit
+Switch=s1
+
+[VM closed]
+System=tiny
+KernelCommandLine=addr=10.9.0.16/24 noacpi
+Ready=tcp:81
+ReadyTimeoutSec=12s
+Stop=quit
+[Interface]
+Switch=s1
+Address=10.9.0.16
+
+[VM silent]
+System=tiny
+KernelCommandLine=addr=10.9.0.17/24 noacpi
+Ready=console:Welcome to nowhere
+ReadyTimeoutSec=3s
+Stop=quit
+Switch=s1
+
+[VM mute]
+System=tiny
+KernelCommandLine=addr=10.9.0.18/24 noacpi
+Ready=agent
+ReadyTimeoutSec=3s
+Stop=quit
+Switch=s1
+
+[VM nobody]
+System=tiny
+KernelCommandLine=addr=10.9.0.19/24 noacpi
+Ready=address
+ReadyTimeoutSec=3s
+Stop=quit
+[Interface]
+Switch=s1
+Address=10.9.0.99
+"""
+
+
+def status_of(name):
+    return re.search(r'^ *Status: "(.*)"$', sh(f"systemctl status {vm(name)}", check=False), re.M)
+
+
+def starting(name, awaited):
+    """Starts it, and looks on: systemctl does not return before it is active; what is awaited is shown meanwhile."""
+    with subprocess.Popen(["systemctl", "start", vm(name)]) as client:
+        try:
+            wait_for(f"the status of {name}", lambda: (found := status_of(name)) and re.search(awaited, found[1]))
+            assert show(vm(name), "ActiveState") == "activating" and client.poll() is None
+            assert client.wait(PATIENCE) == 0
+        finally:
+            client.kill()
+    assert show(vm(name), "ActiveState") == "active"
+    assert not status_of(name), "it is still said what is awaited"
+
+
+def test_address_is_one_that_answers():
+    configure(lab=READY)
+    starting("address", "^Waiting for an address of 52:54:00:[0-9a-f:]+ on s1 that answers$")
+    assert succeeds("ping -n -c 1 -W 3 10.9.0.11"), "it does not answer yet"
+    stop(vm("address"))
+
+
+def test_port_takes_connections_and_others_wait():
+    Path("/run/systemd/system/after.service").write_text(
+        f"[Unit]\nRequires={vm('port')}\nAfter={vm('port')}\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+        "ExecStart=bash -c 'exec 3<>/dev/tcp/10.9.0.12/7; echo hostname >&3; head -n 1 <&3'\n")
+    sh("systemctl daemon-reload; systemctl start --no-block after.service")
+    starting("port", "^Waiting for TCP port 7 of 52:54:00:[0-9a-f:]+ on s1$")
+    wait_for("who waits for it", lambda: show("after.service", "ActiveState") in ("active", "failed"))
+    assert any(e.get("MESSAGE") == "port" for e in journal("-u", "after.service"))
+    stop("after.service", vm("port"))
+
+
+def test_agent_answers():
+    starting("agent", "^Waiting for the guest's agent$")
+    stop(vm("agent"))
+
+
+def test_guest_notifies():
+    starting("notify", "^Guest: Half way$")
+    stop(vm("notify"))
+
+
+def test_console_has_the_text():
+    starting("console", r"""^Waiting for .guest: ready console. on the guest.s console$""")
+    assert any(m.startswith("guest: ready console ") for m in messages("console", invocation("console")))
+    stop(vm("console"))
+
+
+def test_a_start_in_vain_says_why():
+    for name, why in (("closed", r"Waited 12\.0 s in vain for TCP port 81 of \S+ on s1: 10\.9\.0\.16: (Connection refused|no answer)\."),
+                      ("silent", r'Waited 3\.0 s in vain for "Welcome to nowhere" on the guest\'s console\.'),
+                      ("mute", r"Waited 3\.0 s in vain for the guest's agent\."),
+                      ("nobody", r"Waited 3\.0 s in vain for an address of \S+ on s1 that answers: 10\.9\.0\.99 does not answer ARP\.")):
+        assert not succeeds(f"systemctl start {vm(name)}"), name
+        said = [str(e["MESSAGE"]) for e in journal("-u", vm(name))]
+        assert any(re.fullmatch(why, line) for line in said), (name, said)
+        wait_for(f"{name} to end", lambda n=name: show(vm(n), "ActiveState") in ("failed", "inactive"))
+
+
+def test_qemu_that_dies_is_not_waited_for():
+    client = subprocess.Popen(["systemctl", "start", vm("agent")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for("the status", lambda: status_of("agent"))
+    os.kill(qemu_pid("agent"), signal.SIGTERM)
+    began = time.monotonic()
+    assert client.wait(PATIENCE) != 0 and time.monotonic() - began < 20
+    assert any("QEMU has ended while its guest was waited for" in str(e["MESSAGE"]) for e in journal("-u", vm("agent")))
 
 
 main()
