@@ -7,6 +7,7 @@
 #include "emit.h"
 #include "members.h"
 
+#define VDE_DIR   "/run/qnet/switch/" /* NAME/ctl: where guests plug in */
 #define VDE_GROUP "qnet-vde" /* may plug into switches of Type=vde (sysusers.conf) */
 
 int emit_vm(const VM *vm, UnitWriter *w);
@@ -19,7 +20,7 @@ void emit_vlans(const char *option, const VlanSet *vlans, UnitWriter *w); /* an 
 void emit_forwards(const Interface *i, UnitWriter *w); /* arguments of qnet-nat */
 int emit_switch(const Switch *s, UnitWriter *w);
 int emit_dhcp(const Switch *s, const Members *of_switches, const Members *of_labs, UnitWriter *w);
-int emit_nat(const Switch *s, UnitWriter *w);
+int emit_nat(const Switch *s, const Members *of_switches, UnitWriter *w);
 int emit_uplink(const Switch *s, UnitWriter *w);
 int emit_vxlan(const Switch *s, UnitWriter *w);
 int emit_trunk(const Trunk *t, UnitWriter *w);

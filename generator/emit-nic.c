@@ -48,6 +48,11 @@ static void add_interface(Access *a, const Interface *i) {
         }
 }
 
+static void emit_vde_access(const Switch *s, UnitWriter *w) {
+        unit_raw(w, "SupplementaryGroups", VDE_GROUP);
+        unit_raw(w, "ReadWritePaths", VDE_DIR, s->name, "/ctl");
+}
+
 void emit_nic_settings(const VM *vm, UnitWriter *w) {
         char text[IP_STRING_SIZE];
         Access a = { 0 };
@@ -57,6 +62,8 @@ void emit_nic_settings(const VM *vm, UnitWriter *w) {
                 /* QEMU makes a socket of its own there */
                 if (vm->interfaces[k].wire->socket)
                         emit_writable(vm->interfaces[k].wire->socket, "", w);
+                if (vm->interfaces[k].type == INTERFACE_VDE && vm->interfaces[k].network)
+                        emit_vde_access(vm->interfaces[k].network, w);
         }
         if (a.v4 || a.v6)
                 unit_raw(w, "RestrictAddressFamilies", a.v4 ? "AF_INET" : "", a.v4 && a.v6 ? " " : "",
@@ -200,7 +207,12 @@ static void option_backend(const VM *vm, const Interface *i, const char *option_
                 option_user(i, w);
                 break;
         case INTERFACE_VDE:
-                option_key(w, "sock", i->wire->socket);
+                if (i->network) {
+                        unit_arg_add(w, ",sock=" VDE_DIR);
+                        unit_arg_add(w, i->network->name);
+                        unit_arg_add(w, "/ctl");
+                } else
+                        option_key(w, "sock", i->wire->socket);
                 unit_arg_add(w, ",mode=0777"); /* whoever may enter the directory; the switch is another user */
                 break;
         case INTERFACE_MULTICAST:

@@ -6,8 +6,6 @@
 
 #include "emit-internal.h"
 
-#define VDE_DIR "/run/qnet/switch/"
-
 bool same_segment(const Switch *a, const Switch *b) {
         return a == b || (a->segment && a->segment == b->segment);
 }
@@ -191,7 +189,20 @@ int emit_uplink(const Switch *s, UnitWriter *w) {
         return unit_close(w);
 }
 
-static void emit_nat_add(const Switch *s, const char *key, UnitWriter *w) {
+/* Of guests on the switch, and on those that have no NAT of their own. */
+static void emit_switch_forwards(const Switch *s, const Members *of_switches, UnitWriter *w) {
+        size_t n_switches = s->segment ? s->n_segment : 1, n;
+
+        for (size_t k = 0; k < n_switches; k++) {
+                const Switch *one = s->segment ? s->segment[k] : s;
+                const Member *members = members_find(of_switches, one, &n);
+
+                for (size_t i = 0; switch_nat(one) == s && i < n; i++)
+                        emit_forwards(members[i].interface, w);
+        }
+}
+
+static void emit_nat_add(const Switch *s, const Members *of_switches, const char *key, UnitWriter *w) {
         char ip[IP_STRING_SIZE];
 
         unit_exec(w, key, "", HELPERDIR "/qnet-nat");
@@ -201,10 +212,11 @@ static void emit_nat_add(const Switch *s, const char *key, UnitWriter *w) {
         for (size_t i = 0; i < s->n_addresses; i++)
                 if (!ip_is_link_local(&s->addresses[i]))
                         unit_arg(w, "--address=", format_ip_prefix(&s->addresses[i], ip));
+        emit_switch_forwards(s, of_switches, w);
         unit_exec_end(w);
 }
 
-int emit_nat(const Switch *s, UnitWriter *w) {
+int emit_nat(const Switch *s, const Members *of_switches, UnitWriter *w) {
         unit_open(w, "qnet-nat@", s->name, ".service");
         unit_section(w, "Unit");
         unit_text(w, "Description", "NAT of switch ", s->name);
@@ -213,8 +225,8 @@ int emit_nat(const Switch *s, UnitWriter *w) {
         if (s->fabric->uplink) /* it looks where the routes lead */
                 unit_raw(w, "After", "qnet-uplink@", s->name, ".service");
         emit_end(s->autostart, w);
-        emit_nat_add(s, "ExecStart", w);
-        emit_nat_add(s, "ExecReload", w);
+        emit_nat_add(s, of_switches, "ExecStart", w);
+        emit_nat_add(s, of_switches, "ExecReload", w);
         emit_del(HELPERDIR "/qnet-nat", s->name, w);
         return unit_close(w);
 }

@@ -60,6 +60,10 @@ static void emit_dependencies(const VM *vm, UnitWriter *w) {
                         unit_raw(w, "Wants", "qemu-vm@", interface->wire->peer->name, ".service");
                         unit_raw(w, "After", "qemu-vm@", interface->wire->peer->name, ".service");
                 }
+                if (interface->type == INTERFACE_VDE && interface->network) { /* the same */
+                        unit_raw(w, "Requires", "qnet-switch@", interface->network->name, ".service");
+                        unit_raw(w, "After", "qnet-switch@", interface->network->name, ".service");
+                }
                 if (!interface->tap)
                         continue;
                 /* not BindsTo=: restarting a tap is a matter of the tap, and QEMU keeps its end of it */

@@ -166,7 +166,7 @@ static void emit_network(Emit *e, const Switch *s) {
         if (s->vxlan->set)
                 check(e, emit_vxlan(s, e->w));
         if (s->nat)
-                check(e, emit_nat(s, e->w));
+                check(e, emit_nat(s, &e->of_switches, e->w));
         if (has_server(s))
                 check(e, emit_dhcp(s, &e->of_switches, &e->of_labs, e->w));
         for (size_t i = 0; i < s->n_trunks; i++)

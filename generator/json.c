@@ -179,7 +179,10 @@ static json_t *interface(Builder *b, const Interface *i) {
         put(b, j, "origin", origin(b, i->origin));
         put(b, j, "type", text(interface_type_to_string(i->type)));
         put(b, j, "switch", text(i->switch_name));
-        put(b, j, "bridge", text(i->network ? i->network->bridge : i->bridge));
+        put(b, j, "bridge",
+                        text(!i->network                         ? i->bridge
+                             : i->network->type == SWITCH_BRIDGE ? i->network->bridge
+                                                                 : NULL));
         put(b, j, "tap", text(i->tap));
         put(b, j, "model", text(i->model));
         put(b, j, "mac", text(i->mac_policy == MAC_RANDOM ? NULL : format_mac(&i->mac, mac)));

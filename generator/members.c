@@ -56,7 +56,9 @@ static int add_addresses(Members *m, const VM *vm) {
                 const Interface *interface = &vm->interfaces[i];
                 int r;
 
-                if (!interface->network || (interface->n_addresses == 0 && !has_names(interface->network)) ||
+                if (!interface->network ||
+                                (interface->n_addresses == 0 && interface->wire->n_forwards == 0 &&
+                                                !has_names(interface->network)) ||
                                 vm_is_broken(vm))
                         continue;
                 r = add(m, (Member){ .of = interface->network, .vm = vm, .interface = interface });

@@ -20,7 +20,7 @@ typedef struct Members {
         size_t n, allocated;
 } Members;
 
-/* Both in one walk: VMs and switches of labs; of switches the interfaces that have an Address=, or all
+/* Both in one walk: VMs and switches of labs; of switches the interfaces that have an Address= or Forward=, or all
  * where there is a DNS server, unless the VM is broken. 0 or -ENOMEM. */
 int members_collect(const Model *m, Members *ret_of_labs, Members *ret_of_switches);
 void members_done(Members *m);

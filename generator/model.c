@@ -219,6 +219,15 @@ static_assert(offsetof(VM, name) == 0 && offsetof(Switch, name) == 0 && offsetof
                                 offsetof(Lab, name) == 0,
                 "find() takes the name to be first");
 
+const Switch *switch_nat(const Switch *w) {
+        if (w->nat)
+                return w;
+        for (size_t i = 0; i < w->n_segment; i++)
+                if (w->segment[i]->nat)
+                        return w->segment[i];
+        return NULL;
+}
+
 VM *model_vm(const Model *m, const char *name) {
         return find(name, m->vms, m->n_vms);
 }

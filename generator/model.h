@@ -626,6 +626,8 @@ DEFINE_CLEANUP(Model *, model_free)
 
 /* The first interface by which the host sees the guest's packets, NULL when there is none. */
 const Interface *vm_first_tap(const VM *vm);
+/* The switch whose NAT is that of guests on w: itself, or another that trunks connect it with; or NULL. */
+const Switch *switch_nat(const Switch *w);
 /* By name; NULL when there is none. */
 VM *model_vm(const Model *m, const char *name);
 Switch *model_switch(const Model *m, const char *name);

@@ -41,7 +41,7 @@ static int check_keys(Model *m, VM *vm, const Interface *i) {
                 bool said;
                 unsigned types;
         } keys[] = {
-                { "Switch", i->switch_name, T(TAP) },
+                { "Switch", i->switch_name, T(TAP) | T(VDE) },
                 { "Bridge", i->bridge, T(TAP) },
                 { "Tap", i->tap, WITH_DEVICE },
                 { "Model", i->model, ANY },
@@ -176,12 +176,36 @@ static int check_tap_forwards(Model *m, VM *vm, Interface *i) {
 
         if (i->wire->n_forwards == 0)
                 return 0;
-        if (!i->wire->nat)
+        if (!i->wire->nat && !(i->network && switch_nat(i->network)))
                 return interface_problem(m, vm, i, "Forward",
-                                "Forward= is for Type=user, or for a tap with HostAddress= and NAT=yes");
+                                "Forward= is for Type=user, or for a tap with NAT=yes: of its [Switch], or with "
+                                "HostAddress= its own");
         for (size_t k = 0; k < i->wire->n_forwards && r >= 0; k++)
                 r = find_guest(m, vm, i, i->wire->forwards + k);
         return r;
+}
+
+/* 1: it is there. */
+static int find_switch(Model *m, VM *vm, Interface *i, SwitchType type) {
+        i->network = model_switch(m, i->switch_name);
+        if (!i->network)
+                return unknown_switch(m, vm, i);
+        if (i->network->type == type)
+                return 1;
+        return interface_problem(m, vm, i, "Switch", "Switch=%s (%s:%u) is %s, and needs %s here", i->switch_name,
+                        i->network->origin.file, i->network->origin.line,
+                        type == SWITCH_VDE ? "a bridge" : "of Type=vde", type == SWITCH_VDE ? "Type=tap" : "Type=vde");
+}
+
+static int validate_plug(Model *m, VM *vm, Interface *i) {
+        int r;
+
+        r = find_switch(m, vm, i, SWITCH_BRIDGE);
+        if (r <= 0)
+                return r;
+        if (i->wire->vlan > 0 || !vlan_set_is_empty(&i->wire->trunk_vlans))
+                i->network->filters_vlans = true;
+        return validate_addresses(m, vm, i);
 }
 
 static int validate_tap(Model *m, VM *vm, Interface *i) {
@@ -193,25 +217,16 @@ static int validate_tap(Model *m, VM *vm, Interface *i) {
         else if (r >= 0 && i->wire->nat)
                 r = interface_problem(m, vm, i, "NAT",
                                 "NAT= is for a tap with HostAddress=; of a network it is a matter of the [Switch]");
-        if (r >= 0)
-                r = check_tap_forwards(m, vm, i);
-        if (r < 0 || i->bridge || i->wire->n_host_addresses > 0)
-                return r;
-        if (!i->switch_name && vm->n_problems > 0)
-                return 0; /* what seems to be missing may have been refused */
-        if (!i->switch_name)
-                return vm_problem(m, vm, i->origin,
-                                "[Interface] has neither Switch= nor Bridge=; or say HostAddress= or another Type=");
-        i->network = model_switch(m, i->switch_name);
-        if (!i->network)
-                return unknown_switch(m, vm, i);
-        if (i->network->type == SWITCH_VDE)
-                return interface_problem(m, vm, i, "Switch",
-                                "Switch=%s (%s:%u) is of Type=vde, and a tap needs a bridge: say Type=vde here, too",
-                                i->switch_name, i->network->origin.file, i->network->origin.line);
-        if (i->wire->vlan > 0 || !vlan_set_is_empty(&i->wire->trunk_vlans))
-                i->network->filters_vlans = true;
-        return validate_addresses(m, vm, i);
+        if (r >= 0 && !i->bridge && i->wire->n_host_addresses == 0) {
+                if (!i->switch_name && vm->n_problems > 0)
+                        return 0; /* what seems to be missing may have been refused */
+                if (!i->switch_name)
+                        return vm_problem(m, vm, i->origin,
+                                        "[Interface] has neither Switch= nor Bridge=; or say HostAddress= or another "
+                                        "Type=");
+                r = validate_plug(m, vm, i);
+        }
+        return r < 0 ? r : check_tap_forwards(m, vm, i);
 }
 
 /* ---- no tap ---- */
@@ -336,11 +351,16 @@ static int validate_multicast(Model *m, VM *vm, Interface *i) {
 }
 
 static int validate_vde(Model *m, VM *vm, Interface *i) {
+        if (i->switch_name && i->wire->socket)
+                return interface_problem(m, vm, i, "Socket", "Socket= does not go with Switch=: say one of them");
+        if (i->switch_name)
+                return MIN(find_switch(m, vm, i, SWITCH_VDE), 0);
         if (!i->wire->socket)
                 return vm->n_problems > 0
                                        ? 0
                                        : interface_problem(m, vm, i, "Type",
-                                                         "Type=vde needs Socket=, the directory of a vde_switch");
+                                                         "Type=vde needs Switch=, or Socket=, the directory of a "
+                                                         "vde_switch of others");
         if (path_is_temporary(i->wire->socket))
                 return interface_problem(m, vm, i, "Socket",
                                 "Socket=%s: a VM has a /tmp of its own, use another directory", i->wire->socket);

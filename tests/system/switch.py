@@ -39,6 +39,14 @@ Address=10.7.0.1/24 fd00:7::1/64
 NAT=yes
 Autostart=yes
 
+[VM host3]
+System=tiny
+KernelCommandLine=addr=10.77.0.3/24
+[Interface]
+Type=vde
+Switch=v1
+MACAddress=52:54:00:00:00:33
+
 [Switch u1]
 Uplink=up0
 Autostart=yes
@@ -196,6 +204,27 @@ def test_vde_switch():
     for p in plugs:
         p.kill()
         p.wait()
+
+
+def test_guest_on_vde_switch():
+    if not succeeds("command -v vde_switch vde_plug"):
+        raise Skip("vde_switch is not installed")
+    start(vm("host3"))
+    child = plug("qnet-vde")
+    mac = bytes.fromhex("525400000001")
+    frame = (b"\xff" * 6 + mac + b"\x08\x06" + struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac +
+             socket.inet_aton("10.77.0.1") + bytes(6) + socket.inet_aton("10.77.0.3") + bytes(18))
+
+    def answers():
+        child.stdin.write(struct.pack("!H", len(frame)) + frame)
+        child.stdin.flush()
+        time.sleep(.5)
+        return bytes.fromhex("525400000033") + socket.inet_aton("10.77.0.3") in (child.stdout.read() or b"")
+
+    wait_for("the guest to answer", answers)
+    child.kill()
+    child.wait()
+    stop(vm("host3"))
 
 
 def test_vde_is_for_its_group():
