@@ -169,7 +169,7 @@ int guard_image(const Guard *g) {
 
 int guard_release(const Guard *g) {
         _cleanup_close_ int fd = -1;
-        Identity i;
+        Identity i = { 0 };
         int r;
 
         r = get_identity(g, &i);
