@@ -115,7 +115,8 @@ static json_t *trunk_vlans(Builder *b, const VlanSet *set) {
 static json_t *forwards(Builder *b, const Forward *list, size_t n) {
         json_t *j = json_array();
 
-        for (const Forward *f = list; f < list + n; f++) {
+        for (size_t i = 0; i < n; i++) {
+                const Forward *f = list + i;
                 json_t *one = json_object();
                 char buf[IP_STRING_SIZE];
 
