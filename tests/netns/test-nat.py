@@ -164,6 +164,39 @@ def test_forwarded_ports_reach_the_guest():
     assert server.ask("tcp", "192.0.2.1", 8080) is None
 
 
+def test_a_forwarded_port_is_one_of_the_host():
+    make()
+    guest, other, server = guest_on("s1", 7), guest_on("s1", 8), server_on("e0")
+    for kind in ("tcp", "udp"):
+        add(f"--forward={kind}::{PORT}:10.9.0.7:80", f"--forward={kind}:[::]:{PORT}:[fd00::7]:80")
+        assert other.ask(kind, "192.0.2.2", seconds=2) == "192.0.2.1", "somebody else's port is taken"
+        assert other.ask(kind, "2001:db8::2", seconds=2) == "2001:db8::1", "somebody else's port is taken"
+        assert host_ask(kind, "192.0.2.2", seconds=2) == "192.0.2.1", "somebody else's port is taken"
+        assert server.ask(kind, "192.0.2.1", seconds=2) == "192.0.2.2"
+
+
+def test_what_a_bridge_carries_is_not_forwarded():
+    """With br_netfilter, frames that stay on one bridge come along all the same"""
+    for family in ("iptables", "ip6tables"):
+        if not Path(f"/proc/sys/net/bridge/bridge-nf-call-{family}").exists():
+            raise Skip("no br_netfilter")
+        knob(f"bridge/bridge-nf-call-{family}", 1)
+    make()
+    ip("link add br0 type bridge forward_delay 0")
+    ip("link set br0 up")
+    ip("addr add 192.0.2.1/24 dev br0")
+    ip("addr add 2001:db8::1/64 dev br0 nodad")
+    nodes = {}
+    for bridge, network, network6 in (("s1", "172.16.0", "fd16:"), ("br0", "192.0.2", "2001:db8:")):
+        for i in (2, 3):
+            nodes[bridge, i] = Node(serves=True)
+            nodes[bridge, i].join(f"{bridge}-{i}", [f"{network}.{i}/24", f"{network6}:{i}/64"], master=bridge)
+    add()
+    assert knob("ipv4/conf/br0/forwarding") == "1"
+    assert asks_all(nodes["s1", 2], "172.16.0.3", "fd16::3", 2) == answers("172.16.0.2", "fd16::2")
+    assert asks_all(nodes["br0", 2], "192.0.2.3", "2001:db8::3", 2) == answers("192.0.2.2", "2001:db8::2")
+
+
 def test_a_tap_with_an_address():
     """HostAddress=: no bridge"""
     guest, server = Node(serves=True), server_on("e0")

@@ -347,6 +347,11 @@ def test_goes_with_the_tap():
     tap("del", "tap-a")
     assert tables() == []
     tap("add", "tap-a", "--vm=a", f"--mac={MAC}", "--bridge=s1", "--port-security", *ALLOW)
+    guest = Guest("tap-a")
+    wait_until(lambda: "LOWER_UP" in link("tap-a")["flags"])
+    os.write(guest.fd, VNET_HEADER + arp(EVIL))
+    wait_until(lambda: counters() == {"arp-spoof": 1})
+    guest.close()
     ip("link del tap-a")  # by hand: the table may outlive it
     tap("add", "tap-a", "--vm=a", f"--mac={MAC2}", "--bridge=s1", "--port-security", f"--allow={OTHER}")
     assert counters() == {}
