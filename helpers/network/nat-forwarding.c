@@ -4,6 +4,7 @@
  *
  *   IPv4   conf/DEVICE/forwarding of the device that a packet comes in by: of the guests' device, and of those that
  *          answers come in by, which are those that routes lead to.
+ *          conf/DEVICE/route_localnet of the guests' device, if a port of 127.0.0.1 is to lead to one of them.
  *   IPv6   conf/DEVICE/force_forwarding, likewise, since Linux 6.17. Before, only conf/all/forwarding counts; writing it
  *          also makes every device a router that no longer heeds router advertisements, so they are made hosts again
  *          right after. The guests' device has conf/DEVICE/forwarding besides: its neighbour advertisements then say
@@ -191,11 +192,27 @@ static int plan6(Rtnl *rtnl, NatState *s, const NatArguments *a) {
         return r > 0 ? plan_ra(rtnl, s) : r;
 }
 
+/* One that is no longer needed is turned off at once: the rules that go with it go next. */
+static int plan_localnet(NatState *s, const NatArguments *a) {
+        int r;
+
+        if (nat_has_loopback(a))
+                return insert_if_off(s, NAT_LOCALNET4, AF_INET, a->device, "route_localnet");
+        if (!nat_state_has(s, NAT_LOCALNET4, a->device))
+                return 0;
+        r = knob_write(AF_INET, a->device, "route_localnet", 0);
+        if (r >= 0)
+                nat_state_remove(s, NAT_LOCALNET4, a->device);
+        return r;
+}
+
 int nat_forwarding_plan(Rtnl *rtnl, NatState *s, const NatArguments *a) {
         int r = 0;
 
         if (nat_has_family(a, AF_INET))
                 r = plan4(rtnl, s, a);
+        if (r >= 0)
+                r = plan_localnet(s, a);
         if (r >= 0 && nat_has_family(a, AF_INET6))
                 r = plan6(rtnl, s, a);
         if (r < 0)
@@ -224,6 +241,8 @@ int nat_forwarding_turn_on(Nft *nft, NatState *s) {
         int r;
 
         r = set_all(&s->set[NAT_FORWARDING4], AF_INET, "forwarding", 1);
+        if (r >= 0)
+                r = set_all(&s->set[NAT_LOCALNET4], AF_INET, "route_localnet", 1);
         if (r >= 0 && has_force_forwarding())
                 r = set_all(&s->set[NAT_FORCE6], AF_INET6, "force_forwarding", 1);
         if (r >= 0)
@@ -273,6 +292,8 @@ int nat_forwarding_turn_off(Rtnl *rtnl, Nft *nft, NatState *s) {
 
         if (!nat_state_has(s, NAT_FORWARDING4, "all") || knob_read(AF_INET, "all", "forwarding") == 0)
                 r = set_all(&s->set[NAT_FORWARDING4], AF_INET, "forwarding", 0);
+        q = set_all(&s->set[NAT_LOCALNET4], AF_INET, "route_localnet", 0);
+        r = r < 0 ? r : q;
         if (has_force_forwarding())
                 q = set_all(&s->set[NAT_FORCE6], AF_INET6, "force_forwarding", 0);
         r = r < 0 ? r : q;
@@ -294,6 +315,7 @@ int nat_forwarding_turn_off_device(Rtnl *rtnl, NatState *s, const char *ifname) 
                 const char *knob;
         } knobs[] = {
                 { NAT_FORWARDING4, AF_INET, "forwarding" },
+                { NAT_LOCALNET4, AF_INET, "route_localnet" },
                 { NAT_FORWARDING6, AF_INET6, "forwarding" },
                 { NAT_FORCE6, AF_INET6, "force_forwarding" },
         };

@@ -10,8 +10,8 @@
 #include "nat.h"
 
 static const char *const set_names[_NAT_SET_MAX] = {
-        [NAT_FORWARDING4] = "forwarding4", [NAT_FORWARDING6] = "forwarding6", [NAT_FORCE6] = "force6",
-        [NAT_ROUTER6] = "router6",         [NAT_RA6] = "ra6",
+        [NAT_FORWARDING4] = "forwarding4", [NAT_LOCALNET4] = "localnet4", [NAT_FORWARDING6] = "forwarding6",
+        [NAT_FORCE6] = "force6",           [NAT_ROUTER6] = "router6",     [NAT_RA6] = "ra6",
 };
 
 /* ---- sets ---- */

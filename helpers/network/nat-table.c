@@ -19,13 +19,19 @@ static void write_dnat(FILE *f, const NatArguments *a, bool is_output) {
                         fprintf(f, "\t\tmeta nfproto %s fib daddr type local ", v4 ? "ipv4" : "ipv6");
                 else
                         fprintf(f, "\t\t%s daddr %s ", v4 ? "ip" : "ip6", format_ip(&w->host, host));
-                /* nothing from a loopback address can leave by another device */
-                if (is_output)
-                        fprintf(f, "%s ", v4 ? "ip daddr != 127.0.0.0/8" : "ip6 daddr != ::1");
+                if (is_output && !v4) /* nothing from ::1 can leave by another device */
+                        fputs("ip6 daddr != ::1 ", f);
                 fprintf(f, "%s dport %u dnat %s to %s%s%s:%u\n", w->udp ? "udp" : "tcp", w->host_port,
                                 v4 ? "ip" : "ip6", v4 ? "" : "[", format_ip(&w->guest, ip), v4 ? "" : "]",
                                 w->guest_port);
         }
+}
+
+/* With route_localnet, the host's loopback addresses would be open to the guests. */
+static void write_raw_chain(FILE *f, const char *device) {
+        fputs("\tchain raw {\n\t\ttype filter hook prerouting priority raw; policy accept;\n", f);
+        fprintf(f, "\t\tiifname \"%s\" ip daddr 127.0.0.0/8 counter drop\n", device);
+        fprintf(f, "\t\tiifname \"%s\" ip saddr 127.0.0.0/8 counter drop\n\t}\n", device);
 }
 
 static void write_forward_chain(FILE *f, const char *device) {
@@ -68,6 +74,8 @@ void nat_table_write(FILE *f, const NatArguments *a) {
         fprintf(f, "add table inet " NAT_TABLE "%s\n", a->name); /* so that there is one to delete */
         fprintf(f, "delete table inet " NAT_TABLE "%s\n", a->name);
         fprintf(f, "table inet " NAT_TABLE "%s {\n", a->name);
+        if (nat_has_loopback(a))
+                write_raw_chain(f, a->device);
         if (a->n_forwards > 0) {
                 fputs("\tchain prerouting {\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n",
                                 f);

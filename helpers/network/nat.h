@@ -37,6 +37,15 @@ static inline bool nat_has_family(const NatArguments *a, int family) {
         return false;
 }
 
+/* A --forward= that counts on 127.0.0.1, too */
+static inline bool nat_has_loopback(const NatArguments *a) {
+        for (size_t i = 0; i < a->n_forwards; i++)
+                if (a->forwards[i].guest.family == AF_INET &&
+                                (a->forwards[i].host.family == AF_UNSPEC || a->forwards[i].host.bytes[0] == 127))
+                        return true;
+        return false;
+}
+
 /* Both log what goes wrong, once. */
 int nat_add(Rtnl *rtnl, Nft *nft, const NatArguments *a);
 int nat_del(Rtnl *rtnl, Nft *nft, const NatArguments *a);
@@ -52,6 +61,7 @@ void nat_table_write(FILE *f, const NatArguments *a);
 /* Names of devices that were not forwarding before: the first NAT turned it on, the last will turn it off. */
 typedef enum NatSet {
         NAT_FORWARDING4, /* ipv4 forwarding; "all": conf/all was off too */
+        NAT_LOCALNET4,   /* ipv4 route_localnet: the host's own 127.0.0.1 may lead to a guest */
         NAT_FORWARDING6, /* ipv6 forwarding; "all": of the whole host, for kernels without force_forwarding */
         NAT_FORCE6,      /* ipv6 force_forwarding (Linux 6.17), or would be */
         NAT_ROUTER6,     /* had ipv6 forwarding on their own, before "all" was changed */

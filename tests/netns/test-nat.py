@@ -178,6 +178,33 @@ def test_a_forwarded_port_is_one_of_the_host():
         assert server.ask(kind, "192.0.2.1", seconds=PATIENCE) == "192.0.2.2"
 
 
+def test_forwarded_ports_of_the_loopback_address():
+    make()
+    guest = guest_on("s1", 7)
+    before = knobs()
+    for host in ("", "127.0.0.1"):
+        add(f"--forward=tcp:{host}:8080:10.9.0.7:80")
+        assert host_ask("tcp", "127.0.0.1", 8080, PATIENCE) == "10.9.0.1"
+    assert knob("ipv4/conf/s1/route_localnet") == "1"
+
+    # a guest that aims at the host's own services there
+    children.append(subprocess.Popen([sys.executable, "-c", ECHO], stdout=subprocess.PIPE, text=True))
+    assert children[-1].stdout.readline() == "ready\n"
+    guest.ip("link set lo down")
+    guest.ip("route add 127.0.0.5 via 10.9.0.1 dev eth0 src 10.9.0.7")
+    guest.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet")
+    assert guest.ask("tcp", "127.0.0.5") is None
+    nft("flush chain inet qnet-nat-s1 raw")
+    assert guest.ask("tcp", "127.0.0.5", seconds=PATIENCE) == "10.9.0.7", "nothing was tested"
+
+    add("--forward=tcp:10.9.0.1:8080:10.9.0.7:80")
+    assert knob("ipv4/conf/s1/route_localnet") == "0"
+    assert guest.ask("tcp", "127.0.0.5") is None
+    add("--forward=tcp::8080:10.9.0.7:80")
+    nat("del", "s1")
+    assert knobs() == before
+
+
 def test_what_a_bridge_carries_is_not_forwarded():
     """With br_netfilter, frames that stay on one bridge come along all the same"""
     for family in ("iptables", "ip6tables"):
