@@ -218,7 +218,8 @@ static void emit_nat_command(const Interface *i, const char *key, UnitWriter *w)
         unit_arg(w, i->tap);
         unit_arg(w, "--device=", i->tap);
         for (size_t k = 0; k < i->wire->n_host_addresses; k++)
-                unit_arg(w, "--address=", format_ip_prefix(&i->wire->host_addresses[k], ip));
+                if (!ip_is_link_local(&i->wire->host_addresses[k]))
+                        unit_arg(w, "--address=", format_ip_prefix(&i->wire->host_addresses[k], ip));
         emit_forwards(i, w);
         unit_exec_end(w);
 }

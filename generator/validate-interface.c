@@ -152,8 +152,18 @@ static int check_host_addresses(Model *m, VM *vm, const Interface *i) {
         return r < 0 ? r : validate_addresses(m, vm, i);
 }
 
+/* Whether NAT's host has a route to it */
+static bool is_known(const Interface *i, const IPAddress *ip) {
+        const Switch *w = i->network ? switch_nat(i->network) : NULL;
+
+        return w ? ip_subnet_of(w->addresses, w->n_addresses, ip) != NULL
+                 : ip_subnet_of(i->wire->host_addresses, i->wire->n_host_addresses, ip) != NULL;
+}
+
 /* Where a port is forwarded to: the guest's address of that family */
 static int find_guest(Model *m, VM *vm, const Interface *i, Forward *f) {
+        char buf[IP_STRING_SIZE];
+
         for (size_t k = 0; f->guest.family == AF_UNSPEC && k < i->n_addresses; k++)
                 if (i->addresses[k].family == f->host.family)
                         f->guest = i->addresses[k];
@@ -168,6 +178,9 @@ static int find_guest(Model *m, VM *vm, const Interface *i, Forward *f) {
         if (f->guest.family != f->host.family)
                 return vm_problem(m, vm, f->origin, "Forward= leads from IPv%d to IPv%d",
                                 f->host.family == AF_INET ? 4 : 6, f->guest.family == AF_INET ? 4 : 6);
+        if (!is_known(i, &f->guest))
+                return vm_problem(m, vm, f->origin, "Forward= leads to %s, to which the host of the NAT has no route",
+                                format_ip(&f->guest, buf));
         return 0;
 }
 
@@ -225,6 +238,8 @@ static int validate_tap(Model *m, VM *vm, Interface *i) {
                                         "[Interface] has neither Switch= nor Bridge=; or say HostAddress= or another "
                                         "Type=");
                 r = validate_plug(m, vm, i);
+                if (r < 0 || !i->network)
+                        return r;
         }
         return r < 0 ? r : check_tap_forwards(m, vm, i);
 }

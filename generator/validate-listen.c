@@ -11,6 +11,7 @@
 typedef struct Listener {
         Endpoint at;
         bool udp;
+        bool one_family; /* [::] is not all of IPv4, too: NAT knows them apart */
         VM *vm;
         Origin origin;
         size_t sequence;
@@ -25,8 +26,8 @@ static void listeners_done(Listeners *l) {
         free(l->items);
 }
 
-static int add(Listeners *l, VM *vm, const Endpoint *at, bool udp, Origin origin) {
-        if (at->port == 0)
+static int add(Listeners *l, VM *vm, Listener listener) {
+        if (listener.at.port == 0)
                 return 0;
         if (l->n == l->n_allocated) {
                 size_t n = MAX(2 * l->n_allocated, (size_t) 16);
@@ -36,8 +37,9 @@ static int add(Listeners *l, VM *vm, const Endpoint *at, bool udp, Origin origin
                 l->items = items;
                 l->n_allocated = n;
         }
-        l->items[l->n] = (Listener){ *at, udp, vm, origin, l->n };
-        l->n++;
+        listener.vm = vm;
+        listener.sequence = l->n;
+        l->items[l->n++] = listener;
         return 0;
 }
 
@@ -46,12 +48,16 @@ static int add_interface(Listeners *l, VM *vm, const Interface *i) {
         int r = 0;
 
         if (i->type == INTERFACE_STREAM || i->type == INTERFACE_DGRAM)
-                r = add(l, vm, &(Endpoint){ w->local.ip, w->local.port }, i->type == INTERFACE_DGRAM,
-                                said_at(&i->said, i->origin, KEYS_INTERFACE, "Local"));
+                r = add(l, vm, (Listener){ .at = { w->local.ip, w->local.port },
+                                               .udp = i->type == INTERFACE_DGRAM,
+                                               .origin = said_at(&i->said, i->origin, KEYS_INTERFACE, "Local") });
         for (size_t k = 0; k < w->n_forwards && r >= 0; k++) {
                 const Forward *f = w->forwards + k;
 
-                r = add(l, vm, &(Endpoint){ f->host, f->host_port }, f->udp, f->origin);
+                r = add(l, vm, (Listener){ .at = { f->host, f->host_port },
+                                               .udp = f->udp,
+                                               .one_family = i->type == INTERFACE_TAP,
+                                               .origin = f->origin });
         }
         return r;
 }
@@ -59,14 +65,16 @@ static int add_interface(Listeners *l, VM *vm, const Interface *i) {
 static int add_all(Listeners *l, VM *vm) {
         int r;
 
-        r = add(l, vm, &vm->hardware->display, false, said_at(&vm->said, vm->origin, KEYS_VM, "Display"));
+        r = add(l, vm, (Listener){ .at = vm->hardware->display,
+                                       .origin = said_at(&vm->said, vm->origin, KEYS_VM, "Display") });
         if (r >= 0)
-                r = add(l, vm, &vm->hardware->gdb_at, false, said_at(&vm->said, vm->origin, KEYS_VM, "GDB"));
+                r = add(l, vm, (Listener){ .at = vm->hardware->gdb_at,
+                                               .origin = said_at(&vm->said, vm->origin, KEYS_VM, "GDB") });
         for (size_t i = 0; i < vm->n_serials && r >= 0; i++) {
                 const Serial *s = vm->serials + i;
 
-                r = add(l, vm, &(Endpoint){ s->address, s->port }, false,
-                                said_at(&s->said, s->origin, KEYS_SERIAL, "Address"));
+                r = add(l, vm, (Listener){ .at = { s->address, s->port },
+                                               .origin = said_at(&s->said, s->origin, KEYS_SERIAL, "Address") });
         }
         for (size_t i = 0; i < vm->n_interfaces && r >= 0; i++)
                 r = add_interface(l, vm, vm->interfaces + i);
@@ -105,7 +113,8 @@ static bool takes_in(const Listener *a, const Listener *b) {
                 return false;
         if (ip_equal(&a->at.ip, &b->at.ip))
                 return true;
-        return is_wildcard(&a->at.ip) && (a->at.ip.family == AF_INET6 || b->at.ip.family == AF_INET);
+        return is_wildcard(&a->at.ip) && (a->at.ip.family == b->at.ip.family ||
+                                                         (a->at.ip.family == AF_INET6 && !a->one_family));
 }
 
 static const char *format_listener(const Listener *l, char *buf, size_t size) {

@@ -50,7 +50,7 @@ bool ip_is_subnet_end(const IPAddress *ip, const IPAddress *net) {
         return to_number(ip) == first || to_number(ip) == last;
 }
 
-static const IPAddress *subnet_of(const IPAddress *nets, size_t n, const IPAddress *ip) {
+const IPAddress *ip_subnet_of(const IPAddress *nets, size_t n, const IPAddress *ip) {
         for (size_t i = 0; i < n; i++)
                 if (in_subnet(ip, nets + i))
                         return nets + i;
@@ -214,10 +214,10 @@ static bool is_one_of(const IPAddress *ips, size_t n, const IPAddress *ip) {
 
 /* The switch in whose subnet the address is, of those that trunks connect; else w. */
 static const Switch *switch_of(const Switch *w, const IPAddress *ip) {
-        if (subnet_of(w->addresses, w->n_addresses, ip))
+        if (ip_subnet_of(w->addresses, w->n_addresses, ip))
                 return w;
         for (size_t i = 0; i < w->n_segment; i++)
-                if (subnet_of(w->segment[i]->addresses, w->segment[i]->n_addresses, ip))
+                if (ip_subnet_of(w->segment[i]->addresses, w->segment[i]->n_addresses, ip))
                         return w->segment[i];
         return w;
 }
@@ -233,7 +233,7 @@ static int check_guest_address(Model *m, VM *vm, const Interface *iface, const I
 
         if (!has_family(nets, n_nets, ip->family)) /* a subnet that the host does not know */
                 return 0;
-        net = subnet_of(nets, n_nets, ip);
+        net = ip_subnet_of(nets, n_nets, ip);
         format_ip(ip, buf);
         if (!net)
                 return vm_problem(m, vm, origin, "Address=%s is in no subnet of %s%s (%s:%u)", buf, what, name,

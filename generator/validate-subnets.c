@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Subnets of two switches, or of taps with addresses of the host, that overlap: the host's route to an address leads to
- * one interface only. Two subnets are
- * apart or one is within the other, so that in the order of addresses, the larger first, those that a subnet is
- * within are the last ones before it that have not ended: a stack of at most one for each length of a prefix. */
+ * one interface only. Two subnets are apart or one is within the other, so that in the order of addresses, the larger
+ * first, those that a subnet is within are the last ones before it that have not ended: a stack of at most one for each
+ * length of a prefix. */
 
 #include "conf-table.h"
 #include "problem.h"

@@ -72,6 +72,8 @@ int validate_listeners(Model *m);
 int validate_report(Model *m);
 /* The subnet's own address or its broadcast address: no station has it. /31 and /32 have none (RFC 3021). */
 bool ip_is_subnet_end(const IPAddress *ip, const IPAddress *net);
+/* The first of the subnets that the address is in, or NULL. */
+const IPAddress *ip_subnet_of(const IPAddress *nets, size_t n, const IPAddress *ip);
 bool path_is_temporary(const char *path); /* PrivateTmp=: a path there would be another one for the VM */
 bool path_is_of_qnet(const char *path);   /* what qnet and other VMs keep there is not for this one */
 bool path_is_of_kernel(const char *path); /* /, /dev, /proc, /sys and what is below */

@@ -7,7 +7,7 @@ SECONDS = 90
 GUEST = """
 [VM {name}]
 System=tiny
-KernelCommandLine=addr1=10.1.0.{n}/24 addr2=10.2.0.{n}/24 addr3=10.3.0.{n}/24 addr4=10.4.0.{n}/24
+KernelCommandLine=addr1=10.1.0.{n}/24 addr2=10.2.0.{n}/24 addr3=10.3.0.{n}/24 addr4=10.4.0.{n}/24 addr5=10.5.0.{n}/24
 [Interface]
 Type=user
 Forward=tcp:127.0.0.1:700{n}:7
@@ -25,9 +25,15 @@ Remote=127.0.0.1:400{m}
 [Interface]
 Type=vde
 Socket=/srv/vde
+[Interface]
+Type=vde
+Switch=v1
 """
 CONFIG = (TINY + GUEST.format(name="left", n=1, m=2, stream="Remote=127.0.0.1:4010", model="virtio")
           + GUEST.format(name="right", n=2, m=1, stream="Local=127.0.0.1:4010", model="virtio") + """
+[Switch v1]
+Type=vde
+
 [VM alone]
 System=tiny
 [Interface]
@@ -105,6 +111,11 @@ def test_dgram():
 
 def test_vde():
     linked(4)
+
+
+def test_vde_switch_of_ours():
+    linked(5)
+    assert show("qnet-switch@v1.service", "ActiveState") == "active"
 
 
 def test_multicast_stays_on_this_host():
@@ -197,6 +208,7 @@ def test_stop_leaves_nothing():
     stop(*(vm(n) for n in ("left", "right", "alone", "routed", "fixed")))
     wait_for("the taps to go", lambda: not [i for i in interfaces() if i.startswith("tap")])
     assert not list(Path("/run/qnet/vm").glob(".*.env"))
+    wait_for("the switch to go", lambda: show("qnet-switch@v1.service", "ActiveState") == "inactive")
     failed = sh("systemctl --failed --plain --no-legend | awk '{print $1}'").split()
     assert set(failed) <= {vm("forced")}, failed
 
