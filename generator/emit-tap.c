@@ -4,7 +4,11 @@
  * one that is no port of a bridge. The options of a tap stand in ExecReload= once more, which brings a running tap in line
  * with a changed configuration. */
 
+#include <net/if.h>
+
 #include "emit-internal.h"
+
+#define CAPTURE_DIR "/var/lib/qnet/capture/" /* StateDirectory= of the drop-in */
 
 /* Each is needed by its VM alone, and its own companions (PartOf=) do not keep it. */
 static void emit_tap_dependencies(const Interface *i, UnitWriter *w) {
@@ -153,6 +157,20 @@ static void emit_part_of_tap(const Interface *i, UnitWriter *w) {
         unit_raw(w, "After", "qnet-tap@", i->tap, ".service");
 }
 
+/* The unit's user is one that systemd makes up: it gets a directory of its own in the administrator's. */
+static void emit_capture_directory(const Interface *i, UnitWriter *w) {
+        const char *directory = i->wire->capture_directory;
+        char below[IFNAMSIZ + 1];
+
+        snprintf(below, sizeof(below), "/%s", i->tap);
+        emit_writable(directory, below, w);
+        unit_exec(w, "ExecStartPre", "+", HELPERDIR "/qnet-grant");
+        unit_arg(w, "own-directory");
+        unit_arg(w, directory, below);
+        unit_arg(w, "--to-owner-of=" CAPTURE_DIR, i->tap);
+        unit_exec_end(w);
+}
+
 int emit_capture(const VM *vm, const Interface *i, UnitWriter *w) {
         const Wire *wire = i->wire;
         char number[NUMBER_STRING_SIZE];
@@ -163,16 +181,16 @@ int emit_capture(const VM *vm, const Interface *i, UnitWriter *w) {
         emit_part_of_tap(i, w);
         if (wire->capture_directory)
                 unit_word(w, "RequiresMountsFor", wire->capture_directory, NULL);
+        unit_raw(w, "Before", "qemu-vm@", vm->name, ".service"); /* nothing of the guest is missed */
         unit_section(w, "Service");
-        unit_raw(w, "Type", "exec");
         if (wire->capture_directory)
-                emit_writable(wire->capture_directory, "", w);
+                emit_capture_directory(i, w);
         unit_exec(w, "ExecStart", "", HELPERDIR "/qnet-capture");
         unit_arg(w, i->tap);
         if (wire->capture_directory)
-                unit_arg(w, "--directory=", wire->capture_directory);
+                unit_arg(w, "--directory=", wire->capture_directory, "/", i->tap);
         else
-                unit_arg(w, "--directory=/var/lib/qnet/capture/", i->tap);
+                unit_arg(w, "--directory=" CAPTURE_DIR, i->tap);
         unit_arg(w, "--size=", format_number(wire->capture_size, number));
         unit_arg(w, "--files=", format_number(wire->capture_files, number));
         unit_exec_end(w);

@@ -196,6 +196,54 @@ static int grant_directory(Grant *g) {
         return r < 0 ? log_useless_directory(g, r, culprit) : 0;
 }
 
+/* systemd.exec(5): the users of DynamicUser= */
+static bool is_dynamic(uid_t uid) {
+        return uid >= 61184 && uid <= 65519;
+}
+
+static int make_parents(const char *path) {
+        _cleanup_free_ char *copy = strdup(path);
+
+        if (!copy)
+                return -ENOMEM;
+        for (char *p = strchr(copy + 1, '/'); p; p = strchr(p + 1, '/')) {
+                *p = '\0';
+                if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+                        return -errno;
+                *p = '/';
+        }
+        return 0;
+}
+
+/* For a user that systemd makes up for a service, maybe another one each time: it owns the directory while it runs. One that
+ * was somebody else's is not taken from him. */
+static int grant_own_directory(Grant *g) {
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        bool made;
+        int r;
+
+        r = make_parents(g->path);
+        if (r < 0)
+                return log_error_errno(r, "Cannot make the directories above %s: %m", g->path);
+        made = mkdir(g->path, 0755) >= 0;
+        if (!made && errno != EEXIST)
+                return log_error_errno(errno, "Cannot make directory %s: %m", g->path);
+        fd = open(g->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return log_error_errno(errno, "Cannot open directory %s: %m", g->path);
+        if (st.st_uid == g->to.uid)
+                return 0;
+        if (!made && !is_dynamic(st.st_uid)) {
+                log_error("Directory %s belongs to user %u; remove or rename it, or use another path.", g->path,
+                                st.st_uid);
+                return -EPERM;
+        }
+        if (fchown(fd, g->to.uid, g->to.gid) < 0)
+                return log_error_errno(errno, "Cannot give %s to user %u: %m", g->path, g->to.uid);
+        return 0;
+}
+
 static int grant_release(Grant *g) {
         static const char *const suffixes[] = { "", ".in", ".out" };
         int first = 0;
@@ -257,6 +305,7 @@ DEFINE_VERB(tty)
 DEFINE_VERB(socket)
 DEFINE_VERB(port)
 DEFINE_VERB(directory)
+DEFINE_VERB(own_directory)
 DEFINE_VERB(release)
 
 #define BIT PROGRAM_BIT
@@ -271,6 +320,8 @@ static const ProgramVerb verbs[] = {
                         .required = BIT(OPTION_GROUP) },
         { "directory", 1, 1, "PATH", "fail, and say why, if it cannot be used; it is never changed",
                         verb_directory, .options = BIT(OPTION_WRITE) | BIT(OPTION_OWNER_OF) },
+        { "own-directory", 1, 1, "PATH", "a directory, made if it is missing, and given to that user",
+                        verb_own_directory, .required = BIT(OPTION_OWNER_OF) },
         { "release", 1, 1, "PATH", "take back what was granted", verb_release,
                         .required = BIT(OPTION_OWNER_OF) },
         {},
