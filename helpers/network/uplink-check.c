@@ -41,11 +41,10 @@ static const char *unsuitable(const Link *link) {
                 return "it is the loopback device";
         if (streq(link->kind, "tun"))
                 return "it is a tap or tun device; give a VM that tap by Switch=";
-        if (link->alias.kind == ALIAS_TRUNK || link->alias.kind == ALIAS_VXLAN ||
-                        link->alias.kind == ALIAS_TAP)
-                return "qnet has made it for something else";
         if (link_is_bridge(link))
                 return "it is a bridge; connect VMs to it by Bridge=, or switches to each other by Trunk=";
+        if (link->alias.kind != ALIAS_FOREIGN && link->alias.kind != ALIAS_UPLINK)
+                return "qnet has made it for something else";
         if (is_wireless(link))
                 return "it is wireless, and an access point takes frames of one MAC address only; use NAT=yes";
         if (link->type != ARPHRD_ETHER || !link->has_mac)

@@ -5,7 +5,7 @@ from uplinklab import *  # noqa: F403
 
 def test_moves_and_brings_back():
     make_host()
-    before = state()
+    before = settled()
     add()
     assert addresses("eth0") == set() and addresses("s1") == {"10.9.0.1/24", "fd00:9::1/64", "192.168.77.10/24", "fd77::10/64"}
     assert ("main", "default", GATEWAY, 100, "dhcp") in routes("s1") and not routes("eth0"), (routes("s1"), routes("eth0"))
@@ -21,9 +21,9 @@ def test_moves_and_brings_back():
 
 def test_again_changes_nothing():
     make_host()
-    before = state()
+    before = settled()
     add()
-    during = state()
+    during = settled()
     add(says="")
     assert_same(during)
     delete()
@@ -66,7 +66,7 @@ def make_rich_host():
 
 def test_addresses_and_routes_of_all_kinds():
     make_rich_host()
-    before, lan_route = state(), ip("route get 192.168.77.99")
+    before, lan_route = settled(), ip("route get 192.168.77.99")
     was4, was6 = routes("eth0"), routes("eth0", "-6")
     assert "eth0" in lan_route, lan_route
     add()
@@ -92,7 +92,7 @@ def test_the_former_alias_comes_back():
         delete()
         assert link("eth0")["ifalias"] == alias
     subprocess.run(["ip", "link", "set", "eth0", "alias", "a" * 255], check=True)
-    before = state()
+    before = settled()
     add(status=1, says="alias is too long")
     assert_same(before)
 
@@ -102,7 +102,7 @@ def test_a_port_that_was_down():
     ip("addr add 192.168.77.10/24 dev eth0")
     ip("link set eth0 down")
     make_switch()
-    before = state()
+    before = settled()
     add()
     assert link("eth0")["ifalias"] == "qnet:uplink=s1 down" and "192.168.77.10/24" in addresses("s1")
     wait_until(lambda: subprocess.run(["ping", "-nqc1", "-W1", GATEWAY], stdout=subprocess.DEVNULL).returncode == 0)
@@ -201,9 +201,9 @@ def test_neighbours_go_along():
 def break_off(make, call, victim):
     """Kills add or del at each of its calls in turn. del, and add and del, put all in order then."""
     make()
-    before = state()
+    before = settled()
     add()
-    during = state()
+    during = settled()
     delete()
     assert_same(before, "undisturbed:")
     words = (victim, "s1", "--name=s1", *KEEP, *(["--device=eth0"] if victim == "add" else []))
@@ -248,7 +248,7 @@ def test_del_is_killed_with_all_kinds_of_addresses():
 
 def test_del_is_killed_again_and_again():
     make_rich_host()
-    before = state()
+    before = settled()
     add()
     n = 1
     while killed_at("sendmsg", n, "del", "s1", "--name=s1", *KEEP):
@@ -273,20 +273,14 @@ def test_a_device_that_vanishes():
 
 def stopped_at(n, *words):
     """The helper, stopped at its nth request; None if it ended before"""
-    child = subprocess.Popen(["strace", "-o", path("strace"), "-e", "trace=sendmsg", "-e", f"inject=sendmsg:signal=STOP:when={n}",
+    trace = path("strace")
+    trace.write_text("")
+    child = subprocess.Popen(["strace", "-f", "-o", trace, "-e", "trace=sendmsg", "-e", f"inject=sendmsg:signal=STOP:when={n}",
                               program("qnet-uplink"), *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              text=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
     children.append(child)
-
-    def pid():
-        return (open(f"/proc/{child.pid}/task/{child.pid}/children").read().split() or [None])[0]
-
-    def is_stopped():
-        stat = open(f"/proc/{pid()}/stat").read() if pid() else ""
-        return "--- stopped by SIGSTOP ---" in (path("strace").read_text() if path("strace").exists() else "") and stat
-    path("strace").unlink(missing_ok=True)
-    wait_until(lambda: child.poll() is not None or is_stopped())
-    return (child, int(pid())) if child.poll() is None else (child, None)
+    wait_until(lambda: child.poll() is not None or "--- stopped by SIGSTOP ---" in trace.read_text(), 20)
+    return child, int(trace.read_text().split()[0]) if child.poll() is None else None
 
 
 def vanish_during(verb, *words):
@@ -358,7 +352,7 @@ def make_advertised_host():
 
 def test_router_advertisements():
     make_advertised_host()
-    before = state()
+    before = settled()
     assert list(defaults("eth0")) == [("ra", 1024)], defaults("eth0")
     ip("-n lan addr add 2001:db8:99::1/128 dev lo nodad")
     ip("-n lan addr add 2001:db8:77::1/64 dev lan0 nodad")
@@ -425,9 +419,9 @@ def test_del_is_killed_with_router_advertisements():
 
 def test_a_switch_that_is_reloaded_keeps_it():
     make_host()
-    before = state()
+    before = settled()
     add()
-    during = state()
+    during = settled()
     make_switch()
     assert_same(during)
     switch("del", "s1", "--name=s1", status=1, says="systemctl stop qnet-uplink@s1")
@@ -450,9 +444,9 @@ def test_what_is_set_on_the_bridge_stays_there():
 
 def test_what_comes_back_to_the_port_moves_again():
     make_host()
-    before = state()
+    before = settled()
     add()
-    during = state()
+    during = settled()
     ip("addr add 192.168.77.10/24 brd + dev eth0")  # as a DHCP client does that knows of nothing
     add()
     assert_same(during)
@@ -463,7 +457,7 @@ def test_what_comes_back_to_the_port_moves_again():
 # ---- refused ----
 
 def refused(device, says, name="s1"):
-    before = state()
+    before = settled()
     uplink("add", "s1", f"--name={name}", f"--device={device}", status=1, says=says)
     assert_same(before)
 
@@ -510,7 +504,7 @@ def test_refuses_a_second_uplink():
     switch("add", "s2", "--name=s2")
     add()
     refused("eth1", "eth0 is the uplink of switch s1; stop that first")
-    before = state()
+    before = settled()
     uplink("add", "s2", "--name=s2", "--device=eth0", status=1, says="eth0 is the uplink of switch s1")
     uplink("del", "s2", "--name=s2")
     assert_same(before)
@@ -519,14 +513,14 @@ def test_refuses_a_second_uplink():
 def test_what_the_bridge_cannot_take_leaves_all_as_it_was():
     make_host()
     knob("s1.disable_ipv6", 1)
-    before = state()
+    before = settled()
     add(status=1, says="Cannot give the address fd77::10/64 of eth0 to s1")
     assert_same(before)
 
 
 def test_is_refused_without_privilege():
     make_host()
-    before = state()
+    before = settled()
     uplink("add", "s1", "--name=s1", "--device=eth0", status=1, says="not permitted", user=65534)
     assert_same(before)
 

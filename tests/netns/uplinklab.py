@@ -55,7 +55,7 @@ def make_lan():
                   "addr add fd77::1/64 dev lan0 nodad", "addr add fd99::1/128 dev lo nodad"):
         ip(f"-n lan {words}")
     ip("link set eth0 up")
-    wait_until(lambda: "LOWER_UP" in link("eth0")["flags"])
+    wait_until(lambda: "LOWER_UP" in link("eth0")["flags"] and "fe80" in ip("-6 addr show dev eth0 -tentative"))
 
 
 def make_host():
@@ -122,10 +122,20 @@ def state():
     for family in ("-4", "-6"):
         found[family] = json.loads(ip(f"{family} -j -d route show table all") or "[]")
     for a in found["addr"]:
-        if a["ifname"] == "s1":  # link-local, made when a port came
-            a["addr_info"] = [i for i in a["addr_info"] if i["scope"] != "link"]
-    found["-6"] = [r for r in found["-6"] if not (r.get("dev") == "s1" and ("fe80" in r["dst"] or "ff00" in r["dst"]))]
+        if a["ifname"] != "eth0":  # link-local, made when a port came
+            a["addr_info"] = [i for i in a["addr_info"] if not i["local"].startswith("fe80")]
+    found["-6"] = [r for r in found["-6"] if r.get("dev") == "eth0" or not r["dst"].startswith(("fe80", "ff00"))]
     return steady(found)
+
+
+def settled():
+    """The state, when it stays so: the kernel makes some of IPv6's routes a moment after the address."""
+    end, last = time.monotonic() + 10, None
+    while (now := state()) != last:
+        assert time.monotonic() < end, difference(last, now)
+        last = now
+        time.sleep(0.1)
+    return now
 
 
 def difference(a, b, where=""):
