@@ -215,6 +215,18 @@ static int make_parents(const char *path) {
         return 0;
 }
 
+static int check_reach(const Grant *g) {
+        _cleanup_free_ char *culprit = NULL;
+        int r;
+
+        r = access_check(&g->to, g->path, true, &culprit);
+        if (r < 0 && culprit)
+                return log_error_errno(r,
+                                "%s is out of reach: user %u may not search %s; type 'chmod o+x %s', or use another path.",
+                                g->path, g->to.uid, culprit, culprit);
+        return r < 0 ? log_error_errno(r, "User %u cannot write to %s: %m", g->to.uid, g->path) : 0;
+}
+
 /* For a user that systemd makes up for a service, maybe another one each time: it owns the directory while it runs. One that
  * was somebody else's is not taken from him. */
 static int grant_own_directory(Grant *g) {
@@ -223,6 +235,7 @@ static int grant_own_directory(Grant *g) {
         bool made;
         int r;
 
+        umask(0022); /* the unit's own is for what the service writes */
         r = make_parents(g->path);
         if (r < 0)
                 return log_error_errno(r, "Cannot make the directories above %s: %m", g->path);
@@ -233,7 +246,7 @@ static int grant_own_directory(Grant *g) {
         if (fd < 0 || fstat(fd, &st) < 0)
                 return log_error_errno(errno, "Cannot open directory %s: %m", g->path);
         if (st.st_uid == g->to.uid)
-                return 0;
+                return check_reach(g);
         if (!made && !is_dynamic(st.st_uid)) {
                 log_error("Directory %s belongs to user %u; remove or rename it, or use another path.", g->path,
                                 st.st_uid);
@@ -241,7 +254,7 @@ static int grant_own_directory(Grant *g) {
         }
         if (fchown(fd, g->to.uid, g->to.gid) < 0)
                 return log_error_errno(errno, "Cannot give %s to user %u: %m", g->path, g->to.uid);
-        return 0;
+        return check_reach(g);
 }
 
 static int grant_release(Grant *g) {

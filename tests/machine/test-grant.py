@@ -195,3 +195,40 @@ def test_grant_port(h):
     refused(port(directory / "file"), "not a socket")
     refused(port(own, "no-such-group"), "There is no group no-such-group")
     assert h.helper("qnet-grant", "port", own).status == 2
+
+
+def test_own_directory_is_made_and_given(h):
+    open_directory(h)
+    os.umask(0o077)      # as the unit has it
+    path = h.dir / "captures/below/tap-a"
+    granted(grant(h, "own-directory", path))
+    st = path.stat()
+    assert st.st_uid == VM_UID and stat.S_IMODE(st.st_mode) == 0o755 and may(h, VM_UID, path, "rwx"), st
+    assert path.parent.stat().st_uid == os.getuid() and not may(h, OTHER_UID, path, "w")
+    granted(grant(h, "own-directory", path))
+    os.chown(path, 61234, 61234)     # of DynamicUser=, the last time
+    granted(grant(h, "own-directory", path))
+    assert path.stat().st_uid == VM_UID
+
+
+def test_own_directory_of_somebody_else(h):
+    open_directory(h)
+    path = h.dir / "tap-a"
+    path.mkdir()
+    refused(grant(h, "own-directory", path), "belongs to user 0", "another path")
+    os.chown(path, 1000, 1000)
+    refused(grant(h, "own-directory", path), "belongs to user 1000")
+    assert path.stat().st_uid == 1000
+    link = h.dir / "tap-b"
+    link.symlink_to("/")
+    refused(grant(h, "own-directory", link), "Cannot open directory")
+    file = h.dir / "tap-c"
+    file.write_bytes(b"")
+    refused(grant(h, "own-directory", file), "Cannot open directory")
+
+
+def test_own_directory_out_of_reach(h):
+    open_directory(h)
+    closed = h.dir / "closed"
+    closed.mkdir(mode=0o700)
+    refused(grant(h, "own-directory", closed / "tap-a"), f"type 'chmod o+x {closed}'")
