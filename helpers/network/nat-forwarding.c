@@ -139,7 +139,6 @@ static int remember_router(const char *device, void *userdata) {
 static int plan_settling(Rtnl *rtnl, NatState *s) {
         int r;
 
-        nat_state_clear(s, NAT_ROUTER6);
         r = each_device6(remember_router, s);
         if (r >= 0)
                 r = plan_ra(rtnl, s);

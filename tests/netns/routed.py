@@ -49,6 +49,9 @@ class Node:
         own = os.readlink("/proc/self/ns/net")
         wait_until(lambda: os.readlink(f"/proc/{self.process.pid}/ns/net") != own)
         self.ip("link set lo up")
+        # addresses are usable at once: what does not arrive then is not just late
+        self.run("sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad")
+        knob("ipv6/conf/default/accept_dad", 0)
         if serves:
             self.serve()
 

@@ -104,8 +104,12 @@ def test_strangers_are_not_forwarded():
     knob("ipv4/ip_forward", 1)  # the administrator's will
     add()
     assert near.ask("tcp", "198.51.100.2", seconds=PATIENCE) == "192.0.2.2"
+    assert near.ask("tcp", "2001:db8:1::2", seconds=0.3) is None
+    knob("ipv6/conf/all/forwarding", 1)
+    add()
+    assert near.ask("tcp", "2001:db8:1::2", seconds=PATIENCE) == "2001:db8::2"
     nat("del", "s1")
-    assert knob("ipv4/conf/e0/forwarding") == "1"
+    assert knob("ipv4/conf/e0/forwarding") == knob("ipv6/conf/e0/forwarding") == "1"
 
 
 def test_strangers_are_not_forwarded_on_an_old_kernel():
@@ -486,6 +490,8 @@ def is_learned():
 def routes_from_advertisements():
     make()
     server = server_on("e0")
+    ip("link add e5 type veth peer name e6")
+    knob("ipv6/conf/e5/forwarding", 1)  # a router of its own: to keep it one makes the kernel forget routes, too
     learn_route(server)
     for step in (add, lambda: nat("del", "s1")):
         step()
