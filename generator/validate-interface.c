@@ -171,10 +171,9 @@ static int find_guest(Model *m, VM *vm, const Interface *i, Forward *f) {
                 return vm_problem(m, vm, f->origin,
                                 "Forward= needs an Address= of the guest, %s, to lead to",
                                 f->host.family == AF_INET ? "IPv4" : "IPv6");
-        if (ip_is_loopback(&f->host))
+        if (f->host.family == AF_INET6 && ip_is_loopback(&f->host))
                 return vm_problem(m, vm, f->origin,
-                                "Forward= from a loopback address: NAT does not see what the host sends to itself; "
-                                "Type=user does");
+                                "Forward= from ::1: Linux does not let that leave the host; 127.0.0.1 does");
         if (f->guest.family != f->host.family)
                 return vm_problem(m, vm, f->origin, "Forward= leads from IPv%d to IPv%d",
                                 f->host.family == AF_INET ? 4 : 6, f->guest.family == AF_INET ? 4 : 6);
