@@ -68,6 +68,13 @@ def test_five_lines():
     says("hello", "guest: ready")
 
 
+@example("wires.conf")
+def test_wires():
+    one, two = Guest("wire1", "127.0.0.1", 2201), Guest("wire2", "127.0.0.1", 2202)
+    wait_for("their shells", lambda: one.who() and two.who())
+    assert "1 packets received" in one.sh("ping -c 1 10.11.0.2") and "1 packets received" in two.sh("ping -c 1 10.11.0.1")
+
+
 @example("lab.conf")
 def test_lab():
     for name in ("lan1", "lan2", "lan3"):
