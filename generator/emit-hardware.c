@@ -251,6 +251,8 @@ void emit_display(const VM *vm, UnitWriter *w) {
 void emit_platform(const VM *vm, UnitWriter *w) {
         const Hardware *h = vm->hardware;
 
+        if (h == &hardware_defaults)
+                return;
         if (h->boot_order || h->boot_menu) {
                 unit_option(w, "-boot");
                 unit_arg_begin(w);
@@ -294,6 +296,8 @@ static void emit_actions(const VM *vm, UnitWriter *w) {
 void emit_small_devices(const VM *vm, UnitWriter *w) {
         const Hardware *h = vm->hardware;
 
+        if (h == &hardware_defaults)
+                return;
         if (h->rng) {
                 option(w, "-object", "rng-builtin,id=rng");
                 option_begin_virtio(vm, "rng", w);
@@ -336,6 +340,8 @@ static void emit_gdb(const VM *vm, UnitWriter *w) {
 void emit_debugging(const VM *vm, UnitWriter *w) {
         const Hardware *h = vm->hardware;
 
+        if (h == &hardware_defaults)
+                return;
         if (h->gdb)
                 emit_gdb(vm, w);
         if (h->start_paused)
@@ -361,6 +367,8 @@ static void allow_listening(const Endpoint *e, UnitWriter *w) {
 }
 
 void emit_hardware_settings(const VM *vm, UnitWriter *w) {
+        if (vm->hardware == &hardware_defaults)
+                return;
         allow_listening(&vm->hardware->display, w);
         allow_listening(&vm->hardware->gdb_at, w);
 }

@@ -402,6 +402,10 @@ typedef struct Hardware {
         const char *package; /* Debian's, with the VM's qemu-system-*; NULL: it comes with qnet */
 } Hardware;
 
+/* What all point to that say nothing of it (rare.h): then there is nothing to look at. */
+extern const Hardware hardware_defaults;
+extern const Wire wire_defaults;
+
 typedef enum FirmwareType { FIRMWARE_BIOS, FIRMWARE_UEFI, FIRMWARE_FILE, _FIRMWARE_TYPE_MAX } FirmwareType;
 
 /* A secret for the guest's system manager (systemd.system-credentials(7)). */

@@ -19,9 +19,7 @@ typedef struct Rare {
         const void *defaults; /* that all share */
 } Rare;
 
-extern const Hardware hardware_defaults;
-extern const Firmware firmware_defaults;
-extern const Wire wire_defaults;
+extern const Firmware firmware_defaults; /* those of Hardware and Wire are in model.h */
 extern const Recovery recovery_defaults;
 extern const Life life_defaults;
 extern const Fabric fabric_defaults;

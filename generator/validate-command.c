@@ -18,8 +18,16 @@
 static size_t escaped_size(const char *s) {
         size_t n = 0;
 
-        for (; s && *s; s++)
-                n += strchr("%$\"\\", *s) ? 2 : 1;
+        while (s && *s) {
+                size_t k = strcspn(s, "%$\"\\");
+
+                n += k;
+                s += k;
+                if (*s) {
+                        n += 2;
+                        s++;
+                }
+        }
         return n;
 }
 

@@ -215,15 +215,16 @@ static int validate_plug(Model *m, VM *vm, Interface *i) {
         r = find_switch(m, vm, i, SWITCH_BRIDGE);
         if (r <= 0)
                 return r;
-        if (i->wire->vlan > 0 || !vlan_set_is_empty(&i->wire->trunk_vlans))
+        if (i->wire != &wire_defaults && (i->wire->vlan > 0 || !vlan_set_is_empty(&i->wire->trunk_vlans)))
                 i->network->filters_vlans = true;
         return validate_addresses(m, vm, i);
 }
 
 static int validate_tap(Model *m, VM *vm, Interface *i) {
-        int r;
+        int r = 0;
 
-        r = check_vlans(m, vm, i);
+        if (i->wire != &wire_defaults)
+                r = check_vlans(m, vm, i);
         if (r >= 0 && i->wire->n_host_addresses > 0)
                 r = check_host_addresses(m, vm, i);
         else if (r >= 0 && i->wire->nat)

@@ -62,14 +62,20 @@ static int add_interface(Listeners *l, VM *vm, const Interface *i) {
         return r;
 }
 
-static int add_all(Listeners *l, VM *vm) {
+static int add_servers(Listeners *l, VM *vm) {
+        const Hardware *h = vm->hardware;
         int r;
 
-        r = add(l, vm, (Listener){ .at = vm->hardware->display,
-                                       .origin = said_at(&vm->said, vm->origin, KEYS_VM, "Display") });
-        if (r >= 0)
-                r = add(l, vm, (Listener){ .at = vm->hardware->gdb_at,
-                                               .origin = said_at(&vm->said, vm->origin, KEYS_VM, "GDB") });
+        r = add(l, vm, (Listener){ .at = h->display, .origin = said_at(&vm->said, vm->origin, KEYS_VM, "Display") });
+        return r < 0 ? r : add(l, vm, (Listener){ .at = h->gdb_at,
+                                                          .origin = said_at(&vm->said, vm->origin, KEYS_VM, "GDB") });
+}
+
+static int add_all(Listeners *l, VM *vm) {
+        int r = 0;
+
+        if (vm->hardware != &hardware_defaults)
+                r = add_servers(l, vm);
         for (size_t i = 0; i < vm->n_serials && r >= 0; i++) {
                 const Serial *s = vm->serials + i;
 
@@ -77,7 +83,8 @@ static int add_all(Listeners *l, VM *vm) {
                                                .origin = said_at(&s->said, s->origin, KEYS_SERIAL, "Address") });
         }
         for (size_t i = 0; i < vm->n_interfaces && r >= 0; i++)
-                r = add_interface(l, vm, vm->interfaces + i);
+                if (vm->interfaces[i].wire != &wire_defaults)
+                        r = add_interface(l, vm, vm->interfaces + i);
         return r;
 }
 

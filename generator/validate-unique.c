@@ -239,12 +239,13 @@ static int check_guest_addresses(Model *m) {
         for (size_t v = 0; v < m->n_vms; v++)
                 for (size_t i = 0; i < m->vms[v]->n_interfaces && r >= 0; i++) {
                         const Interface *f = m->vms[v]->interfaces + i;
-                        const char *segment = f->n_addresses > 0 ? segment_of(m, f) : NULL;
+                        const char *segment;
 
-                        if (f->n_addresses > 0 && !segment)
-                                return -ENOMEM;
-                        if (f->type == INTERFACE_USER) /* a network that nobody else sees */
+                        if (f->n_addresses == 0 || f->type == INTERFACE_USER) /* whose network nobody else sees */
                                 continue;
+                        segment = segment_of(m, f);
+                        if (!segment)
+                                return -ENOMEM;
                         r = claim_addresses(&c, m->vms[v], NULL, f->addresses, f->n_addresses, segment,
                                         said_at(&f->said, f->origin, KEYS_INTERFACE, "Address"));
                 }

@@ -75,6 +75,15 @@ static void test_runs(void **state) {
         vlan_set_add_all(&set, &more);
         assert_true(vlan_set_run(&set, 1, &first, &last) && first == 1 && last == 13);
         assert_false(vlan_set_run(&(VlanSet){ 0 }, 1, &first, &last));
+        /* the ends of words of bits, and all */
+        assert_int_equal(vlan_set_parse("63-64,127,192-255", &set), 0);
+        assert_true(vlan_set_run(&set, 1, &first, &last) && first == 63 && last == 64);
+        assert_true(vlan_set_run(&set, 64, &first, &last) && first == 64 && last == 64);
+        assert_true(vlan_set_run(&set, 65, &first, &last) && first == 127 && last == 127);
+        assert_true(vlan_set_run(&set, 128, &first, &last) && first == 192 && last == 255);
+        assert_false(vlan_set_run(&set, 256, &first, &last));
+        assert_int_equal(vlan_set_parse("1-4094", &set), 0);
+        assert_true(vlan_set_run(&set, 1, &first, &last) && first == 1 && last == 4094);
 }
 
 int main(void) {
