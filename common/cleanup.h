@@ -21,6 +21,7 @@
 #define _printf_(a, b)    __attribute__((format(printf, a, b)))
 #define _sentinel_        __attribute__((sentinel))
 #define _const_           __attribute__((const))
+#define _noinline_        __attribute__((noinline))
 #define _unused_          __attribute__((unused))
 #define _warn_unused_     __attribute__((warn_unused_result))
 

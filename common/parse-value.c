@@ -304,8 +304,9 @@ bool path_is_normalized(const char *s) {
 
         if (s[0] != '/' || n >= PATH_MAX || (n > 1 && s[n - 1] == '/'))
                 return false;
-        for (const char *p = s; p; p = strchr(p + 1, '/')) {
-                size_t k = strcspn(p + 1, "/");
+        for (const char *p = s, *end; *p; p = end) {
+                end = strchrnul(p + 1, '/');
+                size_t k = (size_t) (end - p - 1);
                 if ((k == 0 && n > 1) || (k == 1 && p[1] == '.') || (k == 2 && p[1] == '.' && p[2] == '.'))
                         return false;
         }
@@ -332,7 +333,7 @@ size_t utf8_sequence(const unsigned char *p) {
 
 bool text_is_printable(const char *s) {
         for (const unsigned char *p = (const unsigned char *) s; *p;) {
-                size_t n = utf8_sequence(p);
+                size_t n = *p < 0x80 ? 1 : utf8_sequence(p);
                 if (n == 0 || *p < 32 || *p == 127)
                         return false;
                 p += n;

@@ -404,12 +404,13 @@ int said_set(Arena *a, Said *said, const Key *key, Origin origin) {
         unsigned *here = NULL;
 
         for (SaidIn *in = said->files; in; in = in->next) {
-                for (unsigned i = 0; i < in->n; i++)
-                        if (in->keys[i] == place) {
-                                in->lines[i] = 0;
-                                if (in->file == origin.file) /* one place per key and file, however often it is said */
-                                        here = in->lines + i;
-                        }
+                const unsigned char *at = memchr(in->keys, (int) place, in->n); /* once at most */
+
+                if (at) {
+                        in->lines[at - in->keys] = 0;
+                        if (in->file == origin.file) /* one place per key and file, however often it is said */
+                                here = in->lines + (at - in->keys);
+                }
                 if (in->file == origin.file && in->n < SAID_MAX)
                         room = in;
         }

@@ -3,8 +3,6 @@
 #include "ini.h"
 #include "parse-value.h"
 
-#define WHITESPACE " \t"
-
 void ini_open(IniReader *r, char *text, size_t size) {
         static const char bom[] = "\xef\xbb\xbf";
 
@@ -99,6 +97,8 @@ static const char *line_error(const char *s, size_t n) {
                         i += 8;
                         continue;
                 }
+                if (n - i < 8 && n >= 8 && is_plain(p + n - 8)) /* with some of those before */
+                        return NULL;
                 if (p[i] < 32 ? p[i] != '\t' : p[i] == 127)
                         return "Line has a control character";
                 if (p[i] >= 128)
@@ -114,7 +114,9 @@ static char *strip(char *s, size_t n) {
         while (n > 0 && (s[n - 1] == ' ' || s[n - 1] == '\t'))
                 n--;
         s[n] = '\0';
-        return s + strspn(s, WHITESPACE);
+        while (*s == ' ' || *s == '\t')
+                s++;
+        return s;
 }
 
 static void error_line(IniLine *l, const char *message, char *text) {

@@ -96,8 +96,12 @@ char *derive_user(Arena *a, const char *vm) {
         return arena_printf(a, "qnet-%016" PRIx64, digest(vm));
 }
 
-struct ether_addr derive_mac(const char *machine_id, const char *vm, unsigned index, unsigned attempt) {
-        uint64_t h = digest_add(digest_add(digest_add(DIGEST_START, machine_id), "/"), vm);
+uint64_t derive_mac_seed(const char *machine_id) {
+        return digest_add(digest_add(DIGEST_START, machine_id), "/");
+}
+
+struct ether_addr derive_mac(uint64_t seed, const char *vm, unsigned index, unsigned attempt) {
+        uint64_t h = digest_add(seed, vm);
 
         h = digest_end(digest_add_number(
                         digest_add(digest_add_number(digest_add(h, "/"), index), "/"), attempt));

@@ -22,5 +22,7 @@ char *derive_vxlan(Arena *a, const char *name);
 /* "qnet-host1": a user name of at most 31 bytes of [a-z0-9_-]; else "qnet-" and 16 hex digits. Never the same for two
  * VMs: a name that looks like such a digest gets one too. */
 char *derive_user(Arena *a, const char *vm);
-/* 52:54:00 and three bytes of a digest; attempt tells a second choice from the first. */
-struct ether_addr derive_mac(const char *machine_id, const char *vm, unsigned index, unsigned attempt);
+/* 52:54:00 and three bytes of a digest, by what of it is the same for all VMs of a host; attempt tells a second choice from
+ * the first. */
+uint64_t derive_mac_seed(const char *machine_id);
+struct ether_addr derive_mac(uint64_t seed, const char *vm, unsigned index, unsigned attempt);

@@ -74,6 +74,8 @@ static int claim_fixed(Model *m, Table *t) {
 }
 
 static void derive_all(Model *m, Table *t, const char *machine_id) {
+        uint64_t seed = derive_mac_seed(machine_id);
+
         for (size_t v = 0; v < m->n_vms; v++)
                 for (size_t i = 0; i < m->vms[v]->n_interfaces; i++) {
                         VM *vm = m->vms[v];
@@ -83,7 +85,7 @@ static void derive_all(Model *m, Table *t, const char *machine_id) {
                         if (iface->mac_policy != MAC_DERIVED)
                                 continue;
                         for (unsigned attempt = 0;; attempt++) {
-                                iface->mac = derive_mac(machine_id, vm->name, iface->index, attempt);
+                                iface->mac = derive_mac(seed, vm->name, iface->index, attempt);
                                 slot = find_slot(t, &iface->mac);
                                 if (!slot->vm)
                                         break;

@@ -140,8 +140,8 @@ static int join_labs(Model *m) {
         if (!names)
                 return -ENOMEM;
         for (size_t i = 0; i < m->n_vms; i++)
-                if (m->vms[i]->lab_name)
-                        names[n++] = m->vms[i]->lab_name;
+                if (m->vms[i]->lab_name && (n == 0 || !streq(m->vms[i]->lab_name, names[n - 1])))
+                        names[n++] = m->vms[i]->lab_name; /* neighbours are in one often */
         for (size_t i = 0; i < m->n_switches; i++)
                 if (m->switches[i]->lab_name)
                         names[n++] = m->switches[i]->lab_name;
