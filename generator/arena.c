@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <stdarg.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "arena.h"
 
-/* Chunks double from the one to the other: large ones are above malloc's mmap threshold, zeroed by the kernel and
- * touched as they are used. */
+/* Chunks double from the one to the other. */
 #define CHUNK_SIZE_MIN ((size_t) 16 * 1024)
 #define CHUNK_SIZE_MAX ((size_t) 1024 * 1024)
+/* Those from here on are above malloc's mmap threshold: zeroed by the kernel, and only when they are touched. */
+#define CHUNK_SIZE_MAPPED ((size_t) 128 * 1024)
 
 typedef struct Chunk {
         struct Chunk *next;
@@ -36,6 +39,16 @@ Arena *arena_free(Arena *a) {
         return NULL;
 }
 
+/* All pages of it at once, which is much cheaper than one by one as they are touched. A matter of speed only: older
+ * kernels than 5.14 cannot. */
+static void populate(Chunk *c) {
+        size_t page = (size_t) sysconf(_SC_PAGESIZE);
+        uintptr_t from = ((uintptr_t) c + page - 1) / page * page,
+                  to = ((uintptr_t) c->data + c->size) / page * page;
+
+        (void) madvise((void *) from, to - from, MADV_POPULATE_WRITE);
+}
+
 static Chunk *add_chunk(Arena *a, size_t size) {
         size_t n = a->chunks ? MIN(a->chunks->size * 2, CHUNK_SIZE_MAX) : CHUNK_SIZE_MIN;
         bool own = size > n / 4;
@@ -47,6 +60,8 @@ static Chunk *add_chunk(Arena *a, size_t size) {
         if (!c)
                 return NULL;
         c->size = n;
+        if (!own && n >= CHUNK_SIZE_MAPPED)
+                populate(c);
         if (own && a->chunks) { /* large ones go behind the one that is being filled */
                 c->next = a->chunks->next;
                 a->chunks->next = c;
