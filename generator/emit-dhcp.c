@@ -267,8 +267,7 @@ int emit_dhcp(const Switch *s, const Members *of_switches, const Members *of_lab
                         s->dhcp && s->dns ? " and DNS" : "", " server on switch ", s->name);
         emit_origin(&s->origin, w);
         /* BindsTo=: with the bridge gone, dnsmasq would serve nobody and not end */
-        unit_raw(w, "BindsTo", "qnet-switch@", s->name, ".service");
-        unit_raw(w, "After", "qnet-switch@", s->name, ".service");
+        unit_dependency(w, "BindsTo", "qnet-switch@", s->name, ".service");
         emit_part_of(s->lab, w);
         if (!s->autostart)
                 unit_raw(w, "StopWhenUnneeded", "yes");

@@ -24,8 +24,7 @@ static void emit_need(const char *path, UnitWriter *w) {
         name = unit_name_escape_path(path + 1);
         if (!name)
                 return;
-        unit_raw(w, "BindsTo", name, ".device");
-        unit_raw(w, "After", name, ".device");
+        unit_dependency(w, "BindsTo", name, ".device");
 }
 
 void emit_disk_dependencies(const VM *vm, UnitWriter *w) {

@@ -37,10 +37,8 @@ void emit_firmware_dependencies(const VM *vm, UnitWriter *w) {
         for (SeedFile f = 0; f < _SEED_FILE_MAX; f++)
                 if (vm->firmware->seed[f])
                         unit_word(w, "RequiresMountsFor", vm->firmware->seed[f], NULL);
-        if (vm->firmware->tpm) {
-                unit_raw(w, "Requires", "qnet-tpm@", vm->name, ".socket");
-                unit_raw(w, "After", "qnet-tpm@", vm->name, ".socket");
-        }
+        if (vm->firmware->tpm)
+                unit_dependency(w, "Requires", "qnet-tpm@", vm->name, ".socket");
 }
 
 static void emit_credential(const char *prefix, const char *name, const char *path, UnitWriter *w) {
@@ -210,8 +208,7 @@ int emit_tpm_socket(const VM *vm, UnitWriter *w) {
 
 int emit_tpm_service(const VM *vm, UnitWriter *w) {
         emit_tpm_head(vm, ".service", w);
-        unit_raw(w, "BindsTo", "qnet-tpm@", vm->name, ".socket");
-        unit_raw(w, "After", "qnet-tpm@", vm->name, ".socket");
+        unit_dependency(w, "BindsTo", "qnet-tpm@", vm->name, ".socket");
         unit_section(w, "Service");
         unit_raw(w, "Type", "exec");
         unit_exec(w, "ExecStart", "", SWTPM);

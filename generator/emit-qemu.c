@@ -58,18 +58,12 @@ static void emit_machine(const VM *vm, UnitWriter *w) {
         option(w, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 }
 
-/* QMP serves one client at a time: one socket for qnet, another for the user. */
+/* QMP serves one client at a time: one socket for qnet, another for the user. A VM's name has no comma. */
 static void emit_monitor(const VM *vm, const char *id, const char *socket, UnitWriter *w) {
-        option_begin(w, "-chardev", "socket");
-        option_key(w, "id", id);
-        unit_arg_add(w, ",path=" RUN_DIR);
-        unit_arg_add_commas_doubled(w, vm->name);
-        unit_arg_add(w, socket);
-        unit_arg_add(w, ",server=on,wait=off");
-        option_end(w);
-        option_begin(w, "-mon", "mode=control");
-        option_key(w, "chardev", id);
-        option_end(w);
+        unit_option(w, "-chardev");
+        unit_arg(w, "socket,id=", id, ",path=" RUN_DIR, vm->name, socket, ",server=on,wait=off");
+        unit_option(w, "-mon");
+        unit_arg(w, "mode=control,chardev=", id);
 }
 
 static void emit_boot(const VM *vm, UnitWriter *w) {

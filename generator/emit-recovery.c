@@ -70,10 +70,8 @@ int emit_ladder(const VM *vm, UnitWriter *w) {
         unit_section(w, "Unit");
         unit_text(w, "Description", "Recovery of virtual machine ", vm->name);
         emit_origin(&vm->origin, w);
-        if (r->black_boxes > 0) {
-                unit_raw(w, "Wants", "qnet-blackbox@", vm->name, ".service");
-                unit_raw(w, "After", "qnet-blackbox@", vm->name, ".service");
-        }
+        if (r->black_boxes > 0)
+                unit_dependency(w, "Wants", "qnet-blackbox@", vm->name, ".service");
         unit_section(w, "Service");
         unit_raw(w, "Type", "oneshot");
         unit_raw(w, "User", vm->user);

@@ -25,10 +25,8 @@ void emit_share_dependencies(const VM *vm, UnitWriter *w) {
                 const Share *s = &vm->shares[i];
 
                 unit_word(w, "RequiresMountsFor", s->path, NULL);
-                if (s->type != SHARE_VIRTIOFS)
-                        continue;
-                unit_raw(w, "Requires", "qnet-share@", vm->name, "-", s->tag, ".socket");
-                unit_raw(w, "After", "qnet-share@", vm->name, "-", s->tag, ".socket");
+                if (s->type == SHARE_VIRTIOFS)
+                        unit_dependency(w, "Requires", "qnet-share@", vm->name, "-", s->tag, ".socket");
         }
 }
 
@@ -148,8 +146,7 @@ int emit_share_socket(const VM *vm, const Share *s, UnitWriter *w) {
 
 int emit_share_service(const VM *vm, const Share *s, UnitWriter *w) {
         emit_head(vm, s, ".service", w);
-        unit_raw(w, "BindsTo", "qnet-share@", vm->name, "-", s->tag, ".socket");
-        unit_raw(w, "After", "qnet-share@", vm->name, "-", s->tag, ".socket");
+        unit_dependency(w, "BindsTo", "qnet-share@", vm->name, "-", s->tag, ".socket");
         unit_word(w, "RequiresMountsFor", s->path, NULL);
         unit_section(w, "Service");
         unit_raw(w, "Type", "exec");

@@ -45,8 +45,7 @@ static void emit_want(const char *prefix, const char *name, void *userdata) {
 
         /* Wants=: a guest runs without an address or the world, too, and goes on when one of them is restarted.
          * StopWhenUnneeded= keeps each as long as a guest wants it. */
-        unit_raw(w, "Wants", prefix, name, ".service");
-        unit_raw(w, "After", prefix, name, ".service");
+        unit_dependency(w, "Wants", prefix, name, ".service");
 }
 
 void emit_wants_of_switch(const Switch *s, UnitWriter *w) {
@@ -142,8 +141,7 @@ int emit_switch(const Switch *s, UnitWriter *w) {
 
 static void emit_bound(const Switch *s, UnitWriter *w) {
         /* BindsTo=: nothing to do without the bridge, and stopped before it */
-        unit_raw(w, "BindsTo", "qnet-switch@", s->name, ".service");
-        unit_raw(w, "After", "qnet-switch@", s->name, ".service");
+        unit_dependency(w, "BindsTo", "qnet-switch@", s->name, ".service");
         emit_part_of(s->lab, w);
 }
 
@@ -242,14 +240,10 @@ int emit_vxlan(const Switch *s, UnitWriter *w) {
         emit_bound(s, w);
         if (x->device)
                 emit_device(x->device, w);
-        if (x->carrier) { /* which nothing else might start */
-                unit_raw(w, "BindsTo", "qnet-switch@", x->carrier->name, ".service");
-                unit_raw(w, "After", "qnet-switch@", x->carrier->name, ".service");
-        }
-        if (x->carrier && x->carrier->fabric->uplink) {
-                unit_raw(w, "Wants", "qnet-uplink@", x->carrier->name, ".service");
-                unit_raw(w, "After", "qnet-uplink@", x->carrier->name, ".service");
-        }
+        if (x->carrier) /* which nothing else might start */
+                unit_dependency(w, "BindsTo", "qnet-switch@", x->carrier->name, ".service");
+        if (x->carrier && x->carrier->fabric->uplink)
+                unit_dependency(w, "Wants", "qnet-uplink@", x->carrier->name, ".service");
         emit_end(s->autostart, w);
         unit_exec(w, "ExecStart", "", HELPERDIR "/qnet-vxlan");
         unit_arg(w, "add");
@@ -277,8 +271,7 @@ int emit_trunk(const Trunk *t, UnitWriter *w) {
         unit_text(w, "Description", "Trunk from switch ", t->self->name, " to ", t->peer->name);
         emit_origin(&t->origin, w);
         emit_bound(t->self, w);
-        unit_raw(w, "BindsTo", "qnet-switch@", t->peer->name, ".service");
-        unit_raw(w, "After", "qnet-switch@", t->peer->name, ".service");
+        unit_dependency(w, "BindsTo", "qnet-switch@", t->peer->name, ".service");
         if (t->peer->lab != t->self->lab)
                 emit_part_of(t->peer->lab, w);
         emit_end(t->self->autostart || t->peer->autostart, w);

@@ -12,10 +12,9 @@
 
 /* Each is needed by its VM alone, and its own companions (PartOf=) do not keep it. */
 static void emit_tap_dependencies(const Interface *i, UnitWriter *w) {
-        if (i->network) {
-                unit_raw(w, "Requires", "qnet-switch@", i->network->name, ".service");
-                unit_raw(w, "After", "qnet-switch@", i->network->name, ".service");
-        } else if (i->bridge)
+        if (i->network)
+                unit_dependency(w, "Requires", "qnet-switch@", i->network->name, ".service");
+        else if (i->bridge)
                 /* somebody else's bridge: wait until udev has it; without it the tap has no use, and BindsTo= tells so */
                 emit_device(i->bridge, w);
         else if (i->wire->device)
@@ -84,8 +83,6 @@ static void emit_port(const Interface *i, UnitWriter *w) {
         char number[NUMBER_STRING_SIZE], ip[IP_STRING_SIZE];
         const Wire *wire = i->wire;
 
-        if (i->isolated)
-                unit_arg(w, "--isolated");
         if (wire->vlan > 0)
                 unit_arg(w, "--vlan=", format_number(wire->vlan, number));
         emit_vlans("--trunk-vlans=", &wire->trunk_vlans, w);
@@ -98,12 +95,24 @@ static void emit_port(const Interface *i, UnitWriter *w) {
         }
 }
 
-static void emit_command(const VM *vm, const Interface *i, const char *key, const char *verb, UnitWriter *w) {
+/* What few taps have. */
+static void emit_wire(const Interface *i, UnitWriter *w) {
+        char number[NUMBER_STRING_SIZE];
+        const Wire *wire = i->wire;
+
+        emit_port(i, w);
+        if (wire->queues > 1)
+                unit_arg(w, "--queues=", format_number(wire->queues, number));
+        if (wire->link_down)
+                unit_arg(w, "--link=down");
+        emit_shape(&wire->shape, TO_GUEST, w);
+        emit_shape(&wire->shape, FROM_GUEST, w);
+}
+
+static void emit_arguments(const VM *vm, const Interface *i, UnitWriter *w) {
         char mac[MAC_STRING_SIZE], number[NUMBER_STRING_SIZE], ip[IP_STRING_SIZE];
         const Wire *wire = i->wire;
 
-        unit_exec(w, key, "", HELPERDIR "/qnet-tap");
-        unit_arg(w, verb);
         unit_arg(w, i->tap);
         unit_arg(w, "--vm=", vm->name);
         unit_arg(w, "--mac=", i->mac_policy == MAC_RANDOM ? "random" : format_mac(&i->mac, mac));
@@ -116,13 +125,25 @@ static void emit_command(const VM *vm, const Interface *i, const char *key, cons
                 unit_arg(w, "--host-address=", format_ip_prefix(&wire->host_addresses[k], ip));
         if (i->mtu > 0)
                 unit_arg(w, "--mtu=", format_number(i->mtu, number));
-        emit_port(i, w);
-        if (wire->queues > 1)
-                unit_arg(w, "--queues=", format_number(wire->queues, number));
-        if (wire->link_down)
-                unit_arg(w, "--link=down");
-        emit_shape(&wire->shape, TO_GUEST, w);
-        emit_shape(&wire->shape, FROM_GUEST, w);
+        if (i->isolated)
+                unit_arg(w, "--isolated");
+        if (wire != &wire_defaults)
+                emit_wire(i, w);
+}
+
+static void emit_commands(const VM *vm, const Interface *i, UnitWriter *w) {
+        bool macvtap = i->type == INTERFACE_MACVTAP;
+        size_t from, to;
+
+        unit_exec(w, "ExecStart", "", HELPERDIR "/qnet-tap");
+        unit_arg(w, macvtap ? "add-macvtap" : "add");
+        from = unit_here(w);
+        emit_arguments(vm, i, w);
+        to = unit_here(w);
+        unit_exec_end(w);
+        unit_exec(w, "ExecReload", "", HELPERDIR "/qnet-tap");
+        unit_arg(w, macvtap ? "add-macvtap" : "set");
+        unit_copy(w, from, to);
         unit_exec_end(w);
 }
 
@@ -139,8 +160,7 @@ int emit_tap(const VM *vm, const Interface *i, UnitWriter *w) {
         unit_raw(w, "StopWhenUnneeded", "yes");
 
         emit_oneshot(w);
-        emit_command(vm, i, "ExecStart", macvtap ? "add-macvtap" : "add", w);
-        emit_command(vm, i, "ExecReload", macvtap ? "add-macvtap" : "set", w);
+        emit_commands(vm, i, w);
         unit_exec(w, "ExecStop", "", HELPERDIR "/qnet-tap");
         unit_arg(w, "del");
         unit_arg(w, i->tap);
@@ -153,8 +173,7 @@ int emit_tap(const VM *vm, const Interface *i, UnitWriter *w) {
 static void emit_part_of_tap(const Interface *i, UnitWriter *w) {
         emit_origin(&i->origin, w);
         /* PartOf=, not BindsTo=, which would make the tap one that is needed, so that it would never stop */
-        unit_raw(w, "PartOf", "qnet-tap@", i->tap, ".service");
-        unit_raw(w, "After", "qnet-tap@", i->tap, ".service");
+        unit_dependency(w, "PartOf", "qnet-tap@", i->tap, ".service");
 }
 
 /* The unit's user is one that systemd makes up: it gets a directory of its own in the administrator's. */

@@ -54,21 +54,16 @@ static void emit_dependencies(const VM *vm, UnitWriter *w) {
         for (size_t i = 0; i < vm->n_interfaces; i++) {
                 const Interface *interface = &vm->interfaces[i];
 
-                if (interface->wire->peer) {
-                        /* QEMU connects once, when it starts. Wants=: of two that are started by one command, each by
-                         * itself, the order would not count. */
-                        unit_raw(w, "Wants", "qemu-vm@", interface->wire->peer->name, ".service");
-                        unit_raw(w, "After", "qemu-vm@", interface->wire->peer->name, ".service");
-                }
-                if (interface->type == INTERFACE_VDE && interface->network) { /* the same */
-                        unit_raw(w, "Requires", "qnet-switch@", interface->network->name, ".service");
-                        unit_raw(w, "After", "qnet-switch@", interface->network->name, ".service");
-                }
+                /* QEMU connects once, when it starts. Wants=: of two that are started by one command, each by itself, the
+                 * order would not count. */
+                if (interface->wire->peer)
+                        unit_dependency(w, "Wants", "qemu-vm@", interface->wire->peer->name, ".service");
+                if (interface->type == INTERFACE_VDE && interface->network) /* the same */
+                        unit_dependency(w, "Requires", "qnet-switch@", interface->network->name, ".service");
                 if (!interface->tap)
                         continue;
                 /* not BindsTo=: restarting a tap is a matter of the tap, and QEMU keeps its end of it */
-                unit_raw(w, "Requires", "qnet-tap@", interface->tap, ".service");
-                unit_raw(w, "After", "qnet-tap@", interface->tap, ".service");
+                unit_dependency(w, "Requires", "qnet-tap@", interface->tap, ".service");
                 if (interface->network && is_first_on(vm, i))
                         emit_wants_of_switch(interface->network, w);
         }

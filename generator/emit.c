@@ -43,8 +43,7 @@ void emit_oneshot(UnitWriter *w) {
 void emit_device(const char *ifname, UnitWriter *w) {
         _cleanup_free_ char *device = unit_name_escape_path(ifname);
 
-        unit_raw(w, "BindsTo", "sys-subsystem-net-devices-", device ?: "", ".device");
-        unit_raw(w, "After", "sys-subsystem-net-devices-", device ?: "", ".device");
+        unit_dependency(w, "BindsTo", "sys-subsystem-net-devices-", device ?: "", ".device");
 }
 
 void emit_passthrough(const PassthroughList *list, UnitWriter *w) {
@@ -55,8 +54,10 @@ void emit_passthrough(const PassthroughList *list, UnitWriter *w) {
 
                 /* last in the unit, so that what the user says about a setting is what counts; a section
                  * that comes a second time continues the first one (systemd.syntax(7)) */
-                if (!section || !streq(section, p->section))
-                        unit_section(w, section = p->section);
+                if (!section || !streq(section, p->section)) {
+                        section = p->section;
+                        unit_section(w, section);
+                }
                 unit_raw(w, p->key, p->value);
         }
 }
@@ -92,8 +93,7 @@ static void emit_lab_head(const Lab *lab, const char *suffix, UnitWriter *w) {
 /* A target runs nothing that could fail: a service of the same name does it for it. */
 static int emit_broken_lab(const Lab *lab, UnitWriter *w) {
         emit_lab_head(lab, ".target", w);
-        unit_raw(w, "Requires", "qnet-lab@", lab->name, ".service");
-        unit_raw(w, "After", "qnet-lab@", lab->name, ".service");
+        unit_dependency(w, "Requires", "qnet-lab@", lab->name, ".service");
         return unit_close(w);
 }
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define PLAIN_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/.-_=:,@+"
+#define PLAIN_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/.-_=:,@+()"
 
 typedef struct Piece {
         const char *text; /* NULL: the end of the array */

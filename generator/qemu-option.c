@@ -2,15 +2,8 @@
 
 #include "qemu-option.h"
 
-static void option_name(UnitWriter *w, Piece name) {
-        unit_option_begin(w);
-        unit_arg_add_piece(w, name);
-        unit_arg_end(w);
-}
-
 void option_begin_piece(UnitWriter *w, Piece name, Piece first) {
-        option_name(w, name);
-        unit_arg_begin(w);
+        unit_option_named_piece(w, name);
         unit_arg_add_piece(w, first);
 }
 
@@ -44,8 +37,7 @@ void option_end(UnitWriter *w) {
 }
 
 void option_piece(UnitWriter *w, Piece name, Piece value) {
-        option_name(w, name);
-        unit_arg_begin(w);
+        unit_option_named_piece(w, name);
         unit_arg_add_piece(w, value);
         unit_arg_end(w);
 }

@@ -39,12 +39,28 @@ static inline char *reserve(UnitWriter *w, size_t n) { /* room for n more bytes,
         return w->buf + w->size;
 }
 
+/* memcpy(3) for what is a word or two most often: most of a unit is pieces of that length. */
+static inline void copy(char *to, const char *from, size_t n) {
+        if (n > 16)
+                memcpy(to, from, n);
+        else if (n >= 8) { /* from both ends, they may overlap */
+                uint64_t head, tail;
+
+                memcpy(&head, from, 8);
+                memcpy(&tail, from + n - 8, 8);
+                memcpy(to, &head, 8);
+                memcpy(to + n - 8, &tail, 8);
+        } else
+                for (size_t i = 0; i < n; i++)
+                        to[i] = from[i];
+}
+
 static inline void put(UnitWriter *w, const char *s, size_t n) {
         char *p = reserve(w, n);
 
         if (!p)
                 return;
-        memcpy(p, s, n);
+        copy(p, s, n);
         w->size += n;
 }
 
@@ -72,15 +88,62 @@ enum {
 static const unsigned char byte_class[256] = { BYTE_CLASSES };
 static const unsigned char byte_class_comma[256] = { BYTE_CLASSES, [','] = COMMA };
 
-/* Appends s. Bytes of a class in doubled are written twice, those of a class in escaped get a backslash.
- * Returns the classes that were seen. */
-static unsigned put_escaped(UnitWriter *w, const char *s, unsigned doubled, unsigned escaped) {
+/* Whether none of eight bytes is of any class; commas: ',' is no class here. The usual tricks with carries: they may say no
+ * where yes is right, behind a byte that is of one, never yes where no is right. */
+static bool is_simple(uint64_t v, bool commas) {
+        const uint64_t ones = UINT64_C(0x0101010101010101);
+        /* what is below '+' is of some class, or rare; behind it come ',' and '-' */
+        uint64_t below = v - ones * (commas ? '+' : '-');
+
+        return ((v | below | ((v ^ ones * ';') - ones) | ((v ^ ones * '\\') - ones) | ((v ^ ones * 127) - ones)) &
+                               ones << 7) == 0;
+}
+
+/* The same with less than eight, which may overlap. */
+static bool copy_simple_short(char *to, const char *s, size_t n, bool commas) {
+        uint32_t head, tail;
+
+        if (n < 4) {
+                for (size_t i = 0; i < n; i++) {
+                        if ((commas ? byte_class : byte_class_comma)[(unsigned char) s[i]])
+                                return false;
+                        to[i] = s[i];
+                }
+                return true;
+        }
+        memcpy(&head, s, 4);
+        memcpy(&tail, s + n - 4, 4);
+        if (!is_simple((uint64_t) tail << 32 | head, commas))
+                return false;
+        memcpy(to, &head, 4);
+        memcpy(to + n - 4, &tail, 4);
+        return true;
+}
+
+/* Copies s while looking at it; false: there is something in it that asks for more than that. */
+static bool copy_simple(char *to, const char *s, size_t n, bool commas) {
+        uint64_t v;
+
+        if (n < 8)
+                return copy_simple_short(to, s, n, commas);
+        for (size_t i = 0;; i = MIN(i + 8, n - 8)) { /* the last eight may have been in part of those before */
+                memcpy(&v, s + i, 8);
+                if (!is_simple(v, commas))
+                        return false;
+                memcpy(to + i, &v, 8);
+                if (i == n - 8)
+                        return true;
+        }
+}
+
+/* Appends s, for which there is room. Bytes of a class in doubled are written twice, those of a class in escaped get a
+ * backslash. Returns the classes that were seen. */
+static _noinline_ unsigned put_with_escapes(
+                UnitWriter *w, const char *s, unsigned doubled, unsigned escaped) {
         const unsigned char *class = doubled & COMMA ? byte_class_comma : byte_class;
-        char *start = reserve(w, 2 * strlen(s)), *p = start;
+        char *start = w->buf + w->size, *p = start;
         unsigned seen = 0;
 
-        if (!start)
-                return 0;
         for (const char *rest = s;; rest++) {
                 unsigned k = class[(unsigned char) *rest];
 
@@ -97,6 +160,18 @@ static unsigned put_escaped(UnitWriter *w, const char *s, unsigned doubled, unsi
         if ((seen & REFUSED) || ((seen & HIGH) && !text_is_printable(s)))
                 unit_fail(w, -EINVAL);
         return seen;
+}
+
+static unsigned put_escaped(UnitWriter *w, const char *s, unsigned doubled, unsigned escaped) {
+        size_t n = strlen(s);
+        char *p = reserve(w, 2 * n);
+
+        if (!p)
+                return 0;
+        if (!copy_simple(p, s, n, !(doubled & COMMA)))
+                return put_with_escapes(w, s, doubled, escaped);
+        w->size += n;
+        return 0;
 }
 
 static inline unsigned put_piece(UnitWriter *w, Piece piece, unsigned doubled, unsigned escaped) {
@@ -118,7 +193,9 @@ static void end_value(UnitWriter *w, size_t start) {
                 unit_fail(w, -EINVAL);
         while (backslashes < w->size - start && w->buf[w->size - 1 - backslashes] == '\\')
                 backslashes++;
-        put_string(w, backslashes % 2 == 1 ? " \n" : "\n");
+        if (backslashes % 2 == 1)
+                put(w, " ", 1);
+        put(w, "\n", 1);
 }
 
 static size_t begin_value(UnitWriter *w, Piece key) {
@@ -127,9 +204,11 @@ static size_t begin_value(UnitWriter *w, Piece key) {
         return w->size;
 }
 
-void unit_section(UnitWriter *w, const char *section) {
-        put_string(w, w->size > 0 ? "\n[" : "[");
-        put_string(w, section);
+void unit_section_piece(UnitWriter *w, Piece section) {
+        if (w->size > 0)
+                put(w, "\n", 1);
+        put(w, "[", 1);
+        put_piece(w, section, 0, 0);
         put(w, "]\n", 2);
 }
 
@@ -147,6 +226,30 @@ void unit_raw_pieces(UnitWriter *w, Piece key, const Piece pieces[]) {
         for (; pieces->text; pieces++)
                 put_piece(w, *pieces, 0, 0);
         end_value(w, start);
+}
+
+size_t unit_here(const UnitWriter *w) {
+        return w->size;
+}
+
+void unit_copy(UnitWriter *w, size_t from, size_t to) {
+        char *p = reserve(w, to - from);
+
+        if (!p)
+                return;
+        memcpy(p, w->buf + from, to - from);
+        w->size += to - from;
+}
+
+void unit_dependency_pieces(UnitWriter *w, Piece key, const Piece pieces[]) {
+        size_t start = w->size;
+
+        unit_raw_pieces(w, key, pieces);
+        if (w->error < 0)
+                return;
+        start += key.plain ?: strlen(key.text);
+        put(w, "After", strlen("After"));
+        unit_copy(w, start, w->size - strlen("After"));
 }
 
 /* ---- words and commands ---- */
@@ -169,6 +272,12 @@ void unit_arg_begin(UnitWriter *w) {
 void unit_option_begin(UnitWriter *w) {
         put_string(w, CONTINUED);
         arg_begin(w);
+}
+
+void unit_option_named_piece(UnitWriter *w, Piece name) {
+        put_string(w, CONTINUED);
+        put_piece(w, name, 0, 0);
+        unit_arg_begin(w);
 }
 
 void unit_arg_add_piece(UnitWriter *w, Piece piece) {

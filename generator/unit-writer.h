@@ -49,7 +49,8 @@ void unit_open_pieces(UnitWriter *w, ...) _sentinel_;
 int unit_close(UnitWriter *w);
 const char *unit_name(const UnitWriter *w); /* of the unit or link written last, for messages */
 
-void unit_section(UnitWriter *w, const char *section);
+#define unit_section(w, section) unit_section_piece((w), PIECE(section))
+void unit_section_piece(UnitWriter *w, Piece section);
 
 /* key=value for settings that take the rest of the line and expand specifiers (Description=, SourcePath=,
  * ...). */
@@ -58,6 +59,9 @@ void unit_text_pieces(UnitWriter *w, Piece key, const Piece pieces[]);
 /* The same without any escaping. */
 #define unit_raw(w, key, ...) unit_raw_pieces((w), PIECE(key), PIECES(__VA_ARGS__))
 void unit_raw_pieces(UnitWriter *w, Piece key, const Piece pieces[]);
+/* The same, of a unit that key= (Requires, Wants, BindsTo, PartOf) says, and once more with After=. */
+#define unit_dependency(w, key, ...) unit_dependency_pieces((w), PIECE(key), PIECES(__VA_ARGS__))
+void unit_dependency_pieces(UnitWriter *w, Piece key, const Piece pieces[]);
 /* For settings that take a list of quoted words (ReadWritePaths=, DeviceAllow=): the text as one word,
  * then rest, raw, after a space if it is not NULL. */
 void unit_word(UnitWriter *w, const char *key, const char *text, const char *rest);
@@ -74,12 +78,19 @@ void unit_option_pieces(UnitWriter *w, const Piece pieces[]);
 /* One argument in several calls, the only way to a variable of the unit's environment in it. */
 void unit_arg_begin(UnitWriter *w);    /* goes on in the same line */
 void unit_option_begin(UnitWriter *w); /* in a line of its own */
+/* behind name, which has nothing to be quoted, in a line of their own */
+#define unit_option_named(w, name) unit_option_named_piece((w), PIECE(name))
+void unit_option_named_piece(UnitWriter *w, Piece name);
 #define unit_arg_add(w, text) unit_arg_add_piece((w), PIECE(text))
 void unit_arg_add_piece(UnitWriter *w, Piece piece);
 void unit_arg_add_commas_doubled(UnitWriter *w, const char *text); /* as in QEMU's lists of key=value */
 void unit_arg_add_variable(UnitWriter *w, const char *name);       /* ${name}: set at run time, never split */
 void unit_arg_end(UnitWriter *w);
 void unit_exec_end(UnitWriter *w);
+
+/* What two commands of a unit have in common: it is written once, between two places, and copied. */
+size_t unit_here(const UnitWriter *w);
+void unit_copy(UnitWriter *w, size_t from, size_t to);
 
 /* Link name (in pieces; "qnet.target.wants/x.service", directories are made) to target, as symlink(2)
  * takes it. A link that is there already is replaced atomically, unless it is the same. */

@@ -172,6 +172,94 @@ static void test_command(void **state) {
                         "[Install]\n\n");
 }
 
+/* As the rules have it, a byte at a time. */
+static void write_argument(char *to, const char *s, bool list) {
+        bool quoted = strpbrk(s, " \"#';\\");
+
+        if (quoted)
+                *to++ = '"';
+        for (; *s; s++) {
+                if (strchr("%$", *s) || (list && *s == ','))
+                        *to++ = *s;
+                if (strchr("\"\\", *s))
+                        *to++ = '\\';
+                *to++ = *s;
+        }
+        if (quoted)
+                *to++ = '"';
+        *to = '\0';
+}
+
+/* The writer looks at some bytes at once, and no byte of any class may get past it, wherever it stands. */
+static void one_byte(size_t length, size_t at, int c, bool list) {
+        char text[32] = { 0 }, argument[80], line[96];
+        bool refused = c < 32 || c > 126;
+        Text t;
+
+        memset(text, 'x', length);
+        text[at] = (char) c;
+        write_argument(argument, text, list);
+        snprintf(line, sizeof(line), "E=/p %s\n\n", argument);
+        text_begin(&t);
+        unit_exec(t.w, "E", "", "/p");
+        unit_arg_begin(t.w);
+        if (list)
+                unit_arg_add_commas_doubled(t.w, text);
+        else
+                unit_arg_add(t.w, text);
+        unit_arg_end(t.w);
+        unit_exec_end(t.w);
+        text_end(&t, refused ? -EINVAL : 0, line);
+}
+
+static void test_each_byte(void **state) {
+        static const size_t lengths[] = { 1, 3, 4, 6, 7, 8, 9, 17 };
+
+        for (size_t i = 0; i < ELEMENTSOF(lengths); i++)
+                for (size_t at = 0; at < lengths[i]; at++)
+                        for (int c = 1; c < 256; c++) {
+                                one_byte(lengths[i], at, c, false);
+                                one_byte(lengths[i], at, c, true);
+                        }
+}
+
+/* What is said twice is written once and copied; the buffer grows on the way. */
+static void test_copy(void **state) {
+        _cleanup_free_ char *name = malloc(20001), *expected = malloc(50000);
+        size_t from, to;
+        Text t;
+
+        memset(name, 'n', 20000);
+        name[20000] = 0;
+        snprintf(expected, 50000, "Requires=%s.service\nAfter=%s.service\n\n", name, name);
+        text_begin(&t);
+        unit_dependency(t.w, "Requires", name, ".service");
+        text_end(&t, 0, expected);
+
+        text_begin(&t);
+        unit_dependency(t.w, "Wants", "a\\"); /* with all that its end needs */
+        unit_exec(t.w, "ExecStart", "", "/p");
+        unit_arg(t.w, "add");
+        from = unit_here(t.w);
+        unit_arg(t.w, "50% x");
+        unit_option_named(t.w, "-m");
+        unit_arg_add(t.w, "a;b");
+        unit_arg_end(t.w);
+        to = unit_here(t.w);
+        unit_exec_end(t.w);
+        unit_exec(t.w, "ExecReload", "", "/p");
+        unit_copy(t.w, from, to);
+        unit_exec_end(t.w);
+        text_end(&t, 0,
+                        "Wants=a\\ \nAfter=a\\ \n"
+                        "ExecStart=/p add \"50%% x\" \\\n        -m \"a;b\"\n"
+                        "ExecReload=/p \"50%% x\" \\\n        -m \"a;b\"\n\n");
+
+        text_begin(&t);
+        unit_dependency(t.w, "Wants", "a\nb");
+        text_end(&t, -EINVAL, "");
+}
+
 /* An error is of its unit alone, and the buffer grows. */
 static void test_again(void **state) {
         _cleanup_free_ char *s = NULL, *long_text = malloc(100001);
@@ -387,6 +475,8 @@ int main(void) {
                 cmocka_unit_test(test_raw),
                 cmocka_unit_test(test_arg),
                 cmocka_unit_test(test_command),
+                cmocka_unit_test(test_each_byte),
+                cmocka_unit_test(test_copy),
                 cmocka_unit_test(test_again),
                 cmocka_unit_test(test_span),
                 cmocka_unit_test(test_escape),
