@@ -64,27 +64,33 @@ static Check *whose(const Watch *w, const struct ether_arp *arp, int ifindex) {
         return NULL;
 }
 
-static bool is_answer(const struct ether_arp *arp, size_t n) {
-        return n >= sizeof(*arp) && arp->ea_hdr.ar_op == htons(ARPOP_REPLY) &&
-               arp->ea_hdr.ar_pro == htons(ETH_P_IP) && arp->ea_hdr.ar_hln == ETH_ALEN && arp->ea_hdr.ar_pln == 4;
+static bool is_answer(const struct ether_arp *arp) {
+        return arp->ea_hdr.ar_op == htons(ARPOP_REPLY) && arp->ea_hdr.ar_pro == htons(ETH_P_IP) &&
+               arp->ea_hdr.ar_hln == ETH_ALEN && arp->ea_hdr.ar_pln == 4;
+}
+
+bool arp_hear(Watch *w, const unsigned char *packet, size_t n, int ifindex) {
+        struct ether_arp arp;
+        Check *c;
+
+        if (n < sizeof(arp))
+                return false;
+        memcpy(&arp, packet, sizeof(arp));
+        c = is_answer(&arp) ? whose(w, &arp, ifindex) : NULL;
+        if (c)
+                check_heard(c);
+        return c;
 }
 
 static void take(Watch *w, int fd) {
         /* no longer than a batch: who floods must not keep time-outs from being seen */
         for (unsigned i = 0; i < BATCH; i++) {
-                struct ether_arp arp;
+                unsigned char packet[sizeof(struct ether_arp)];
                 struct sockaddr_ll from;
                 socklen_t size = sizeof(from);
-                ssize_t n = recvfrom(fd, &arp, sizeof(arp), 0, (struct sockaddr *) &from, &size);
-                Check *c;
+                ssize_t n = recvfrom(fd, packet, sizeof(packet), 0, (struct sockaddr *) &from, &size);
 
-                if (n < 0)
-                        return;
-                c = is_answer(&arp, (size_t) n) ? whose(w, &arp, from.sll_ifindex) : NULL;
-                if (!c)
-                        continue;
-                check_heard(c);
-                if (fd != w->arp) /* closed */
+                if (n < 0 || (arp_hear(w, packet, (size_t) n, from.sll_ifindex) && fd != w->arp)) /* closed */
                         return;
         }
 }

@@ -35,46 +35,48 @@ typedef struct Solicitation {
 
 /* ---- answers ---- */
 
-static void hear_echo(Watch *w, const Echo *e, const IPAddress *from) {
+static bool hear_echo(Watch *w, const Echo *e, const IPAddress *from) {
         uint32_t index = e->payload.index;
         Check *c = index < w->n ? w->checks + index : NULL;
 
-        if (e->payload.cookie == w->cookie && c && c->state == CHECK_ASKED && c->target->probe == PROBE_PING &&
-                        e->payload.attempt == c->attempt && ip_equal(from, &c->ip))
-                check_heard(c);
+        if (e->payload.cookie != w->cookie || !c || c->state != CHECK_ASKED || c->target->probe != PROBE_PING ||
+                        e->payload.attempt != c->attempt || !ip_equal(from, &c->ip))
+                return false;
+        check_heard(c);
+        return true;
 }
 
-static void hear_advertisement(Watch *w, const struct nd_neighbor_advert *na) {
+static bool hear_advertisement(Watch *w, const struct nd_neighbor_advert *na) {
         for (size_t i = 0; i < w->n_asked; i++) {
                 Check *c = w->asked[i];
 
                 if (c->target->probe == PROBE_ARP && c->ip.family == AF_INET6 &&
                                 memcmp(c->ip.bytes, &na->nd_na_target, 16) == 0) {
                         check_heard(c);
-                        return;
+                        return true;
                 }
         }
+        return false;
 }
 
-static void hear4(Watch *w, const unsigned char *packet, size_t n) {
+static bool hear4(Watch *w, const unsigned char *packet, size_t n) {
         IPAddress from = { .family = AF_INET };
         struct iphdr ip;
         size_t header;
         Echo echo;
 
         if (n < sizeof(ip))
-                return;
+                return false;
         memcpy(&ip, packet, sizeof(ip));
         header = ip.ihl * (size_t) 4;
         if (header < sizeof(ip) || n < header + sizeof(echo))
-                return;
+                return false;
         memcpy(&echo, packet + header, sizeof(echo));
         memcpy(from.bytes, &ip.saddr, 4);
-        if (echo.type == ICMP_ECHOREPLY)
-                hear_echo(w, &echo, &from);
+        return echo.type == ICMP_ECHOREPLY && hear_echo(w, &echo, &from);
 }
 
-static void hear6(Watch *w, const unsigned char *packet, size_t n, const struct sockaddr_storage *sender) {
+static bool hear6(Watch *w, const unsigned char *packet, size_t n, const struct sockaddr_storage *sender) {
         IPAddress from = { .family = AF_INET6 };
         struct nd_neighbor_advert na;
         struct sockaddr_in6 sin6;
@@ -84,11 +86,16 @@ static void hear6(Watch *w, const unsigned char *packet, size_t n, const struct 
         memcpy(from.bytes, &sin6.sin6_addr, 16);
         if (n >= sizeof(echo) && packet[0] == ICMP6_ECHO_REPLY) {
                 memcpy(&echo, packet, sizeof(echo));
-                hear_echo(w, &echo, &from);
-        } else if (n >= sizeof(na) && packet[0] == ND_NEIGHBOR_ADVERT) {
-                memcpy(&na, packet, sizeof(na));
-                hear_advertisement(w, &na);
+                return hear_echo(w, &echo, &from);
         }
+        if (n < sizeof(na) || packet[0] != ND_NEIGHBOR_ADVERT)
+                return false;
+        memcpy(&na, packet, sizeof(na));
+        return hear_advertisement(w, &na);
+}
+
+bool ping_hear(Watch *w, int family, const unsigned char *packet, size_t n, const struct sockaddr_storage *from) {
+        return family == AF_INET ? hear4(w, packet, n) : hear6(w, packet, n, from);
 }
 
 static void take(Watch *w, const Check *own, int fd, int family) {
@@ -100,10 +107,7 @@ static void take(Watch *w, const Check *own, int fd, int family) {
 
                 if (n < 0)
                         return;
-                if (family == AF_INET)
-                        hear4(w, packet, (size_t) n);
-                else
-                        hear6(w, packet, (size_t) n, &from);
+                ping_hear(w, family, packet, (size_t) n, &from);
                 if (own && own->fd != fd) /* heard, and closed */
                         return;
         }

@@ -13,7 +13,6 @@
 
 #include "watch.h"
 
-
 /* What the agent has to repeat, so that what it still had to say to somebody else is no answer. */
 static unsigned token(const Check *c) {
         return (unsigned) (c->watch->cookie + c->attempt) & INT32_MAX;
@@ -25,6 +24,13 @@ static bool has_answer(const Check *c, const char *bytes, size_t n) {
         snprintf(number, sizeof(number), "%u", token(c));
         return c->target->probe == PROBE_HEARTBEAT ||
                (memmem(bytes, n, "\"return\"", strlen("\"return\"")) && memmem(bytes, n, number, strlen(number)));
+}
+
+bool socket_hear(Check *c, const char *bytes, size_t n) {
+        if (!has_answer(c, bytes, n))
+                return false;
+        check_heard(c);
+        return true;
 }
 
 /* qemu-ga's way to find out whether it is there, and listens to us */
@@ -43,11 +49,9 @@ static int on_bytes(sd_event_source *s, int fd, uint32_t events, void *userdata)
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
-        if (n > 0 && has_answer(c, bytes, (size_t) n)) {
-                check_heard(c);
-                return 0;
-        }
-        if (n <= 0) {
+        if (n > 0)
+                (void) socket_hear(c, bytes, (size_t) n);
+        else {
                 snprintf(c->why, sizeof(c->why), "QEMU has closed its port: %s", n < 0 ? strerror(errno) : "end");
                 check_lost(c);
         }

@@ -18,6 +18,7 @@
  * directory is the machine's own: a guest that has taken over its QEMU can pretend to have just started, and so escape
  * being probed. It could as well answer. */
 
+#include <sys/socket.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
@@ -121,6 +122,11 @@ void check_lost(Check *c);
 int check_own_fd(Check *c, int fd, uint32_t events, sd_event_io_handler_t f);
 /* One that all share; f is called with the Watch. */
 int watch_shared_fd(Watch *w, int fd, sd_event_io_handler_t f, int *fd_member, sd_event_source **source);
+
+/* What has arrived, whoever sent it. Who is heard by it, is told to be: true. */
+bool arp_hear(Watch *w, const unsigned char *packet, size_t n, int ifindex);
+bool ping_hear(Watch *w, int family, const unsigned char *packet, size_t n, const struct sockaddr_storage *from);
+bool socket_hear(Check *c, const char *bytes, size_t n); /* not of none */
 
 /* Where the guest is: fills ip, ifindex, mac. As for asking. */
 int find_guest(Check *c, Device **ret);

@@ -15,7 +15,7 @@ static int replay_file(int dir_fd, const char *name) {
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return log_error_errno(errno, "Cannot open %s: %m", name);
-        data = malloc((size_t) st.st_size + 1); /* exactly so large, that a byte too far is noticed */
+        data = malloc(MAX((size_t) st.st_size, (size_t) 1)); /* exactly so large, that a byte too far is noticed */
         if (!data)
                 return log_oom();
         if (read(fd, data, (size_t) st.st_size) != st.st_size)
