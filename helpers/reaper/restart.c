@@ -431,6 +431,12 @@ static int go_on(Restarts *r, KillLog *log, const Pending *p, RecoveryEnd end, b
         return 0;
 }
 
+/* Somebody has stopped it since the report; after a kill, too, of which the stop makes a failed unit. */
+static bool stopped_meanwhile(const UnitState *s, RecoveryEnd end, bool foreign) {
+        return (s->active == UNIT_INACTIVE && (end != RECOVERY_START || foreign)) ||
+               (s->active == UNIT_FAILED && foreign);
+}
+
 /* Does what is left to do, by what the VM's unit has come to. foreign: somebody else has had a job for it. */
 static int finish(Restarts *r, KillLog *log, const Pending *p, RecoveryEnd end, bool foreign, usec_t since) {
         Restart s = { .pending = *p, .log = log };
@@ -444,11 +450,10 @@ static int finish(Restarts *r, KillLog *log, const Pending *p, RecoveryEnd end, 
                 return log_error_errno(k, "Cannot ask systemd for %s: %m", unit);
         if (state.job != 0)
                 return add_restart(r, log, p, TAKE_PTR(state.job_path), JOB_ADOPTED, now_monotonic());
-        same = sd_id128_equal(state.invocation, p->invocation);
-        if (!state.exists || (state.active == UNIT_INACTIVE && (end != RECOVERY_START || foreign) &&
-                                             (same || sd_id128_is_null(state.invocation))))
+        same = sd_id128_equal(state.invocation, p->invocation) || sd_id128_is_null(state.invocation);
+        if (!state.exists || (same && stopped_meanwhile(&state, end, foreign)))
                 report_left_alone(kill_log_path(log), p, "it was stopped meanwhile");
-        else if (same || sd_id128_is_null(state.invocation))
+        else if (same)
                 return go_on(r, log, p, end, state.active == UNIT_ACTIVE || state.active == UNIT_RELOADING, since);
         else if (state.active == UNIT_FAILED)
                 report_failed(kill_log_path(log), p, NULL, "it did not come up again");
