@@ -40,6 +40,7 @@ void log_setup(const char *program) {
         struct stat st;
 
         arg_program = program;
+        target = TARGET_STDERR;
         for (int i = 0; e && i < (int) ELEMENTSOF(names); i++)
                 if (streq(e, names[i]) || (e[0] == '0' + i && !e[1]))
                         max_level = i;
@@ -67,7 +68,8 @@ const char *log_program(void) {
         return arg_program;
 }
 
-/* The text alone, one write(2) per message so that those of several processes do not mix. */
+/* The text alone, one write(2) per message so that those of several processes do not mix. journald knows the unit of its
+ * stream from systemd; that of other messages it looks up by the sender's PID, too late for one who ends right after. */
 static void write_text(int level, const char *text) {
         const char *colour = "", *off = "";
         char *line = NULL;
@@ -80,6 +82,8 @@ static void write_text(int level, const char *text) {
 
         if (target == TARGET_KMSG) /* LOG_DAEMON is facility 3; the kernel cuts records at some 976 bytes */
                 n = asprintf(&line, "<%d>%s[%d]: %.900s\n", LOG_DAEMON | level, arg_program, (int) getpid(), text);
+        else if (target == TARGET_JOURNAL) /* sd-daemon(3) */
+                n = asprintf(&line, "<%d>%s\n", level, text);
         else
                 n = asprintf(&line, "%s: %s%s%s\n", arg_program, colour, text, off);
         if (n < 0)
@@ -130,10 +134,7 @@ void log_fields(int level, const char *message, const char *const *fields) {
 }
 
 int log_internal(int level, int err, const char *file, unsigned line, const char *format, ...) {
-        char *text = NULL, *full = NULL, *file_field = NULL, *line_field = NULL;
-        const char *fields[4] = { NULL };
-        size_t n = 0;
-        char errno_field[32];
+        char *text = NULL, *full = NULL;
         va_list ap;
         int r;
 
@@ -148,23 +149,10 @@ int log_internal(int level, int err, const char *file, unsigned line, const char
         if (r < 0)
                 return -err;
 
-        if (file) {
-                if (asprintf(&full, "%s:%u: %s", file, line, text) < 0 ||
-                    asprintf(&file_field, "CONFIG_FILE=%s", file) < 0 ||
-                    asprintf(&line_field, "CONFIG_LINE=%u", line) < 0)
-                        goto finish;
-                fields[n++] = file_field;
-                fields[n++] = line_field;
-        }
-        if (err > 0) {
-                snprintf(errno_field, sizeof(errno_field), "ERRNO=%d", err);
-                fields[n++] = errno_field;
-        }
-        log_fields(level, full ?: text, fields);
-finish:
+        if (file && asprintf(&full, "%s:%u: %s", file, line, text) < 0)
+                full = NULL;
+        write_text(level, full ?: text);
         free(text);
         free(full);
-        free(file_field);
-        free(line_field);
         return -err;
 }

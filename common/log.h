@@ -3,7 +3,7 @@
 
 /* Logging for all programs. Where a message goes is decided once, in log_setup():
  *
- *   stderr is the journal ($JOURNAL_STREAM names it)  -> the journal, with fields
+ *   stderr is the journal ($JOURNAL_STREAM names it)  -> the journal: its stream, or if there are fields its socket
  *   stderr is /dev/null (a generator under PID 1)     -> /dev/kmsg, with the priority; the journal picks it up
  *   else                                              -> stderr, "program: text"; colour on a terminal only
  *
@@ -21,7 +21,7 @@ int log_get_max_level(void);
 const char *log_program(void);
 
 /* One message. err: 0, or an errno (either sign), which %m then prints. file and line: of the configuration, put
- * before the text as "file:line: " and, in the journal, as CONFIG_FILE= and CONFIG_LINE=; NULL for none.
+ * before the text as "file:line: "; NULL for none.
  * Returns -|err|, so that "return log_error_errno(r, ...)" reads well. */
 int log_internal(int level, int err, const char *file, unsigned line, const char *format, ...) _printf_(5, 6);
 
