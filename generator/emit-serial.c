@@ -38,10 +38,6 @@ static const char *grant_kind(const Serial *s) { /* NULL: nothing to be opened *
 
 static void emit_access(const VM *vm, const Serial *s, UnitWriter *w) {
         switch (s->type) {
-        case SERIAL_JOURNAL:
-                /* journald adds the field to each line that the unit writes */
-                unit_raw(w, "LogExtraFields", "QNET_VM=", vm->name);
-                break;
         case SERIAL_FILE:
                 if (!is_own(vm, s))
                         emit_writable(s->path, "", w);
