@@ -8,6 +8,7 @@ import threading
 
 from lab import *  # noqa: F403
 
+ALONE = True
 IFB = "ifb-tap-a"
 FRAME = 1000
 

@@ -7,7 +7,7 @@ import tarfile
 from qnettest import *
 
 SLOW = True
-SECONDS = 100
+SECONDS = 55
 CONFIG = """
 [Switch s1]
 Address=10.9.0.1/24

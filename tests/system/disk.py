@@ -3,7 +3,7 @@
 import hashlib
 from qnettest import *
 
-SECONDS = 60
+SECONDS = 15
 IMAGES = Path("/var/lib/disks")
 CONFIG = TINY + """
 [Switch s1]

@@ -3,7 +3,7 @@
 their first lines show. A guest in each says that it runs. The images are small ones of the tests' own."""
 from qnettest import *
 
-SECONDS = 60
+SECONDS = 50
 EXAMPLES = Path("/usr/share/doc/qnet/examples")
 IMAGES = Path("/var/lib/qnet/images")
 GENERATOR = "/lib/systemd/system-generators/qnet-generator"

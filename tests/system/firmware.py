@@ -2,7 +2,7 @@
 """UEFI with variables that stay, a TPM of the VM's own, credentials and a seed for cloud-init, in the units' sandboxes."""
 from qnettest import *
 
-SECONDS = 60
+SECONDS = 15
 CONFIG = TINY + """
 [VM uefi]
 Accelerator=tcg

@@ -4,7 +4,7 @@ import hashlib
 import random
 from qnettest import *
 
-SECONDS = 40
+SECONDS = 5
 GENERATOR = "/lib/systemd/system-generators/qnet-generator"
 CONFIG = TINY + """
 [Switch s1]

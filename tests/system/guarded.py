@@ -2,7 +2,7 @@
 """Guests that are watched: port security with leases of the switch's own server, and NAT to the world and back in by a port"""
 from qnettest import *
 
-SECONDS = 120
+SECONDS = 20
 LAB = TINY + """
 [Switch s1]
 Address=10.9.0.1/24

@@ -5,7 +5,7 @@ import signal as signals
 
 from qnettest import *
 
-SECONDS = 150
+SECONDS = 300
 guests = {}
 ILL, WELL = "6417ba5e31c8413dbbc991016d873409", "47141f0f83d04d2691d711abc3014c39"
 CONFIG = TINY + """

@@ -2,7 +2,7 @@
 """Eight instances of one VM at once on a bridge that was there before, and one of them frozen."""
 from qnettest import *
 
-SECONDS = 90
+SECONDS = 45
 CONFIG = TINY + """
 [VM farm]
 System=tiny

@@ -2,7 +2,7 @@
 """The main job: a lab of guests, one freezes, a client that knows nothing but its address gets it restarted."""
 from qnettest import *
 
-SECONDS = 120
+SECONDS = 50
 LAB = TINY + """
 [Switch s1]
 Address=10.9.0.1/24

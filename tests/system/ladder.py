@@ -5,7 +5,7 @@ import random
 
 from qnettest import *
 
-SECONDS = 90
+SECONDS = 190
 random.seed(1)
 RUNS = "/run/runs-{}"     # a byte for each run of the recovery
 STARTS = "/run/starts-{}"  # and for each start of the VM

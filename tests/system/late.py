@@ -2,7 +2,7 @@
 """A frozen guest is found also when testers talked to it for long, or nobody did: in all three kinds of network."""
 from qnettest import *
 
-SECONDS = 110
+SECONDS = 120
 guests = {}
 CONFIG = TINY + """
 [Switch s1]

@@ -3,7 +3,7 @@
 one with a tap of its own; one without any card; plugs that are pulled."""
 from qnettest import *
 
-SECONDS = 90
+SECONDS = 20
 GUEST = """
 [VM {name}]
 System=tiny

@@ -2,7 +2,7 @@
 """Guests that say themselves that all is lost: by pvpanic, and by a watchdog that nobody feeds."""
 from qnettest import *
 
-SECONDS = 120
+SECONDS = 50
 IMAGES = Path("/var/lib/bare")
 TINY_PANICS = TINY + """
 [System frail]

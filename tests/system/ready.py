@@ -2,7 +2,7 @@
 """Ready= and Stop=: when a start is done, how a stop begins, and what a guest does by itself."""
 from qnettest import *
 
-SECONDS = 150
+SECONDS = 80
 CONFIG = TINY + """
 [Switch s1]
 Address=10.9.0.1/24

@@ -5,7 +5,7 @@ import zlib
 
 from qnettest import *
 
-SECONDS = 240
+SECONDS = 60
 CONFIG = TINY + """
 [Switch s1]
 Address=10.9.0.1/24

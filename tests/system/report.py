@@ -5,7 +5,7 @@ import socket
 
 from qnettest import *
 
-SECONDS = 60
+SECONDS = 25
 SOCKET = "/run/qnet/kill.sock"
 HELPER = "/usr/libexec/qnet/qnet-report"
 CONFIG = TINY + """

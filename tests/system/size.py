@@ -4,7 +4,7 @@ import random
 import struct
 from qnettest import *
 
-SECONDS = 90
+SECONDS = 20
 IMAGES = Path("/var/lib/disks")
 CONFIG = TINY + """
 [Switch s1]

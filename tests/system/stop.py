@@ -2,7 +2,7 @@
 """Stopping: the guest powers down; and whatever else can end a VM leaves nothing behind."""
 from qnettest import *
 
-SECONDS = 60
+SECONDS = 30
 CONFIG = TINY + """
 [Switch s1]
 Address=10.9.0.1/24

@@ -8,7 +8,7 @@ import random
 import threading
 from qnettest import *
 
-SECONDS = 150
+SECONDS = 45
 CLIENTS, LINES = 10, 1000
 # Between the two steps of a rotation there is no log, and clients may not make one in /run/qnet: they try again.
 WRITER = """

@@ -6,7 +6,7 @@ import stat
 import struct
 from qnettest import *
 
-SECONDS = 60
+SECONDS = 15
 CONFIG = TINY + """
 [Switch s1]
 Address=10.9.0.1/24 fd00:9::1/64

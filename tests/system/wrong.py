@@ -2,7 +2,7 @@
 """What must not restart anything: wrong addresses, junk, a guest that claims another's address."""
 from qnettest import *
 
-SECONDS = 60
+SECONDS = 35
 guests = {}
 CONFIG = TINY + """
 [Switch s1]
