@@ -7,6 +7,9 @@
                               process
   inside.py qemu QMP ARGV...  QEMU started by hand, until it has answered qmp_capabilities on the socket QMP; then
                               it is told to quit, and waited for
+  inside.py line LOG LINE SERVICE UNIT
+                              what kill-log-latency prints for these; and until the guest at the address LINE answers
+  inside.py answers IP        until the guest at this address answers
 """
 import json
 import os
@@ -69,4 +72,24 @@ def qemu(path, *argv):
     return took
 
 
-print(*(f"{t * 1e6:.0f}" for t in {"start": start, "qemu": qemu}[sys.argv[1]](*sys.argv[2:])))
+def answers(ip):
+    """Until the shell of a test guest takes a connection; no wait for a lost SYN to be sent again."""
+    began = time.monotonic()
+    while time.monotonic() < began + 120:
+        try:
+            socket.create_connection((ip, 7), timeout=.02).close()
+            return time.monotonic() - began,
+        except OSError:
+            time.sleep(.002)
+    raise SystemExit(f"the guest at {ip} does not answer")
+
+
+def line(*words):
+    began = time.monotonic()
+    stages = subprocess.run(["/bench/build/tests/bench/kill-log-latency", *words], check=True, stdout=subprocess.PIPE).stdout
+    answers(words[1])
+    return *(int(word) / 1e6 for word in stages.split()), time.monotonic() - began
+
+
+COMMANDS = {"start": start, "qemu": qemu, "line": line, "answers": answers}
+print(*(f"{t * 1e6:.0f}" for t in COMMANDS[sys.argv[1]](*sys.argv[2:])))
