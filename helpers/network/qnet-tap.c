@@ -7,11 +7,14 @@
  * A tap bears the alias "qnet:vm=NAME mac=MAC"; only such a tap is ever adopted, changed or deleted.
  *
  * Privilege: CAP_NET_ADMIN; /dev/net/tun. own runs as root: it reads who owns a directory of the VM's
- * user. */
+ * user. del is started as root without the unit's sandbox, which takes systemd longer than del takes, a hundred times
+ * over when a switch with that many ports stops; all but CAP_NET_ADMIN it throws away itself. */
 
 #include <pwd.h>
 #include <grp.h>
 
+#include "log.h"
+#include "privilege.h"
 #include "program.h"
 #include "tap.h"
 
@@ -343,6 +346,10 @@ static int verb_own(char *words[], void *userdata) {
 }
 
 static int verb_del(char *words[], void *userdata) {
+        int r = privilege_keep_net_admin();
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot drop privileges: %m");
         return with_tap(words[0], tap_del);
 }
 

@@ -330,6 +330,8 @@ static int set_link(Rtnl *rtnl, const LinkChange *change, bool no_ipv6_autoconf)
                 NLA_PUT_U32(m, IFLA_MTU, change->mtu);
         if (change->master > 0 || change->no_master)
                 NLA_PUT_U32(m, IFLA_MASTER, (uint32_t) change->master);
+        if (change->link_group > 0)
+                NLA_PUT_U32(m, IFLA_GROUP, change->link_group);
         if (no_ipv6_autoconf && put_no_autoconf(m) < 0)
                 goto nla_put_failure;
         return rtnl_call(rtnl, m, NULL, NULL);
@@ -353,4 +355,29 @@ int link_delete(Rtnl *rtnl, int ifindex) {
         _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_DELLINK, NLM_F_ACK, &ifi, sizeof(ifi));
 
         return m ? rtnl_call(rtnl, m, NULL, NULL) : -ENOMEM;
+}
+
+int link_set_leaving(Rtnl *rtnl, int ifindex) {
+        return link_set(rtnl, &(LinkChange){ .ifindex = ifindex, .link_group = LINK_GROUP_LEAVING });
+}
+
+static int delete_group(Rtnl *rtnl, unsigned group) {
+        struct ifinfomsg ifi = { 0 };
+        _cleanup_nl_msg_ struct nl_msg *m = message_new(RTM_DELLINK, NLM_F_ACK, &ifi, sizeof(ifi));
+
+        if (!m)
+                return -ENOMEM;
+        NLA_PUT_U32(m, IFLA_GROUP, group);
+        return rtnl_call(rtnl, m, NULL, NULL);
+
+nla_put_failure:
+        return -EMSGSIZE;
+}
+
+int link_delete_leaving(Rtnl *rtnl, int ifindex) {
+        int r = delete_group(rtnl, LINK_GROUP_LEAVING);
+
+        if (r == -EOPNOTSUPP) /* somebody has put a link there that cannot be deleted */
+                r = link_delete(rtnl, ifindex);
+        return r;
 }

@@ -100,9 +100,24 @@ typedef struct LinkChange {
         bool up;
         unsigned set_flags, clear_flags; /* IFF_*, besides */
         bool no_ipv6_autoconf; /* IN6_ADDR_GEN_MODE_NONE: no link-local address, so nothing to be reached by */
+        unsigned link_group;
 } LinkChange;
 int link_set(Rtnl *rtnl, const LinkChange *change);
+/* The kernel waits for some 20 ms until nobody uses it any more. */
 int link_delete(Rtnl *rtnl, int ifindex);
+
+/* "qbye" in ASCII: the group of links that are on their way out. The kernel deletes all of a group in one go, with one
+ * wait: so many processes that each have a link to delete first put it into this group, and then have the whole group
+ * deleted. The kernel's lock on its network makes those that come meanwhile wait together, and the first of them finds
+ * the links of all. Whoever is killed halfway leaves his to the next one. No link comes back from here: who wants the
+ * name again deletes the link first. */
+#define LINK_GROUP_LEAVING 0x71627965U
+static inline bool link_is_leaving(const Link *link) {
+        return link->link_group == LINK_GROUP_LEAVING;
+}
+int link_set_leaving(Rtnl *rtnl, int ifindex);
+/* This one, which is leaving, and all that are. -ENODEV: it has gone with another's. */
+int link_delete_leaving(Rtnl *rtnl, int ifindex);
 
 /* "qnet" in ASCII. What we make, but taps, is in this group of links from the moment it exists; the alias
  * comes a moment later, and udev may look before (udev/70-qnet.rules has the number too). */

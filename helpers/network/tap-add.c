@@ -47,16 +47,32 @@ static int make(const TapArguments *a, int *ret_fd, Link *ret) {
         return 0;
 }
 
+/* -ENODEV, silently: there is none, or none any more. */
+static int find(Rtnl *rtnl, const TapArguments *a, Link *ret) {
+        int r;
+
+        r = link_get_by_name(rtnl, a->ifname, ret);
+        if (r >= 0 && link_is_leaving(ret) && link_is_our_tap(ret)) { /* a del runs, or was killed */
+                r = link_delete(rtnl, ret->ifindex);
+                return r < 0 && r != -ENODEV
+                                       ? log_error_errno(r, "Cannot remove %s to make it anew: %m%s", a->ifname,
+                                                         rtnl_reason(rtnl))
+                                       : -ENODEV;
+        }
+        if (r < 0 && r != -ENODEV)
+                return log_error_errno(r, "Cannot look up %s: %m%s", a->ifname, rtnl_reason(rtnl));
+        return r;
+}
+
+/* One that is there already, as find() */
 static int adopt(Rtnl *rtnl, const TapArguments *a, Link *ret) {
         char text[LINK_DESCRIPTION_SIZE];
         _cleanup_close_ int fd = -1;
         int r;
 
-        r = link_get_by_name(rtnl, a->ifname, ret);
-        if (r == -ENODEV)
-                return log_error_errno(r, "There is no tap %s", a->ifname);
+        r = find(rtnl, a, ret);
         if (r < 0)
-                return log_error_errno(r, "Cannot look up %s: %m%s", a->ifname, rtnl_reason(rtnl));
+                return r;
         if (!link_is_our_tap(ret) || !ret->is_tap || !streq(ret->alias.name, a->vm)) {
                 log_error("Cannot make tap %s for VM %s: the name is taken by %s", a->ifname, a->vm,
                                 link_describe(ret, text));
@@ -70,9 +86,27 @@ static int adopt(Rtnl *rtnl, const TapArguments *a, Link *ret) {
                         (a->group == (gid_t) -1 || a->group == ret->group))
                 return 0;
         r = tun_attach(a->ifname, ret->ifindex, ret->multi_queue, &fd);
+        if (r == -ENODEV)
+                return r;
         if (r < 0)
                 return log_error_errno(r, "Cannot open %s to change its owner or group: %m", a->ifname);
         return set_access(a, fd);
+}
+
+/* A new one, held by *ret_fd, or one that is there, and no descriptor. Between the look at a name and the look at its
+ * link, the link may go: each time another's. */
+static int make_or_adopt(Rtnl *rtnl, const TapArguments *a, int *ret_fd, Link *ret) {
+        int r;
+
+        for (unsigned i = 0; i < 5; i++) {
+                r = make(a, ret_fd, ret);
+                if (r != -EBUSY)
+                        return r;
+                r = adopt(rtnl, a, ret);
+                if (r != -ENODEV)
+                        return r;
+        }
+        return log_error_errno(-EBUSY, "Cannot make %s: others make and remove it all the time", a->ifname);
 }
 
 Alias tap_alias(const TapArguments *a, const Link *link) {
@@ -237,9 +271,7 @@ int tap_add(Rtnl *rtnl, const TapArguments *a) {
         r = find_bridge(rtnl, a, &bridge);
         if (r < 0)
                 return r;
-        r = make(a, &fd, &link);
-        if (r == -EBUSY)
-                r = adopt(rtnl, a, &link);
+        r = make_or_adopt(rtnl, a, &fd, &link);
         if (r < 0)
                 return r;
         r = configure(rtnl, a, &link, &bridge);
@@ -263,6 +295,8 @@ int tap_set(Rtnl *rtnl, const TapArguments *a) {
         if (r < 0)
                 return r;
         r = adopt(rtnl, a, &link);
+        if (r == -ENODEV)
+                return log_error_errno(r, "There is no tap %s", a->ifname);
         if (r >= 0)
                 r = configure(rtnl, a, &link, &bridge);
         return r < 0 ? r : police(rtnl, a, &link, &bridge, false);

@@ -60,7 +60,7 @@ static int adopt(Rtnl *rtnl, const TapArguments *a, const Link *device, Link *re
                                 link_describe(ret, text));
                 return -EEXIST;
         }
-        if (!ours || must_be_made_anew(a, ret, device)) {
+        if (!ours || link_is_leaving(ret) || must_be_made_anew(a, ret, device)) {
                 r = link_delete(rtnl, ret->ifindex);
                 if (r < 0 && r != -ENODEV)
                         return log_error_errno(r, "Cannot remove %s to make it anew: %m%s", a->ifname,

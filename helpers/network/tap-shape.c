@@ -48,7 +48,7 @@ static bool is_our_ifb(const Link *link, const char *ifname) {
         return link->link_group == LINK_GROUP && !*link->alias_text; /* killed before it was named */
 }
 
-/* 0: there is none; also after saying that the name is another's. */
+/* 0: there is none, or none any more. */
 static int find_ifb(Rtnl *rtnl, const char *ifname, Link *ret) {
         char name[IFNAMSIZ];
         int r;
@@ -59,7 +59,12 @@ static int find_ifb(Rtnl *rtnl, const char *ifname, Link *ret) {
                 return 0;
         if (r < 0)
                 return log_error_errno(r, "Cannot look up %s: %m%s", name, rtnl_reason(rtnl));
-        return 1;
+        if (!link_is_leaving(ret))
+                return 1;
+        r = link_delete(rtnl, ret->ifindex);
+        if (r < 0 && r != -ENODEV)
+                return log_error_errno(r, "Cannot remove %s: %m%s", name, rtnl_reason(rtnl));
+        return 0;
 }
 
 /* What is not ours under its name stays. */
@@ -76,6 +81,20 @@ static int remove_ifb(Rtnl *rtnl, const char *ifname) {
         if (r < 0 && r != -ENODEV)
                 return log_error_errno(r, "Cannot remove %s: %m%s", ifb.name, rtnl_reason(rtnl));
         return 0;
+}
+
+int tap_set_wire_leaving(Rtnl *rtnl, const char *ifname) {
+        char name[IFNAMSIZ];
+        Link ifb;
+        int r;
+
+        if (!ifb_exists(ifname))
+                return 0;
+        tap_wire_name(ifname, name);
+        r = link_get_by_name(rtnl, name, &ifb);
+        if (r >= 0 && is_our_ifb(&ifb, ifname))
+                r = link_set_leaving(rtnl, ifb.ifindex);
+        return r == -ENODEV ? 0 : r;
 }
 
 static const char *direction(const Link *tap, bool egress) {

@@ -62,6 +62,8 @@ int tap_tell_vhost(const TapArguments *arguments);
 int tap_shape(Rtnl *rtnl, const TapArguments *arguments, const Link *link);
 /* When the tap is gone, or never came to be */
 int tap_unshape(Rtnl *rtnl, const char *ifname);
+/* The device that frames from the guest pass is to go with the tap; 0 also if there is none. Silent. */
+int tap_set_wire_leaving(Rtnl *rtnl, const char *ifname);
 /* Of the device that frames from the guest pass, if they are shaped */
 void tap_wire_name(const char *ifname, char buf[static IFNAMSIZ]);
 

@@ -10,6 +10,7 @@ from lab import *  # noqa: F403
 
 ALONE = True
 IFB = "ifb-tap-a"
+LEAVING = 0x71627965  # LINK_GROUP_LEAVING
 FRAME = 1000
 
 
@@ -180,6 +181,27 @@ def test_killed_at_any_request():
         tap("del", "tap-a")
         assert link("tap-a") is None and link(IFB) is None, number
     assert 8 < number < 39, number
+
+
+def test_wire_and_tap_go_in_one_request():
+    need_ifb()
+    make_switch()
+    add("--from-guest=rate=1000000")
+    sent = [c for c in traced("qnet-tap", "del", "tap-a") if c.startswith("sendmsg(") and "RTM_DELLINK" in c]
+    assert len(sent) == 1 and link("tap-a") is None and link(IFB) is None, sent
+
+
+def test_a_wire_made_again_does_not_leave():
+    """As a del leaves it that was killed when the tap had gone"""
+    need_ifb()
+    make_switch()
+    add("--from-guest=rate=1000000")
+    ip("link del tap-a")
+    ip(f"link set {IFB} group {LEAVING}")
+    add("--from-guest=rate=2000000")
+    add(name="tap-b")
+    tap("del", "tap-b")
+    assert root(IFB)[2]["rate"] == 250000 and "Redirect to device ifb-tap-a" in tc("filter show dev tap-a ingress")
 
 
 def test_a_foreign_device_of_that_name_stays():

@@ -6,6 +6,7 @@ import stat
 from lab import *  # noqa: F403
 
 UID = 12345
+LEAVING = 0x71627965  # LINK_GROUP_LEAVING
 
 
 def add(name="tap-a", *words, vm="a", mac=MAC, bridge="s1", **options):
@@ -345,6 +346,111 @@ def test_other_taps_are_left_alone():
     add("tap-b", vm="b", mac=MAC2)
     tap("del", "tap-b")
     assert link("tap-a") == before
+
+
+def test_one_request_removes_all_that_leave():
+    make_switch()
+    for name in "abc":
+        add(f"tap-{name}")
+    stays = link("tap-a")
+    for name in ("tap-b", "tap-c"):
+        add(name)
+        ip(f"link set {name} group {LEAVING}")
+    add("tap-d")
+    sent = [c for c in traced("qnet-tap", "del", "tap-d") if c.startswith("sendmsg(") and "RTM_DELLINK" in c]
+    assert len(sent) == 1, sent
+    assert [link(f"tap-{name}") for name in "abcd"] == [stays, None, None, None]
+
+
+def test_del_keeps_no_privilege_but_one():
+    """Its unit runs it as root, without a sandbox."""
+    make_switch()
+    add()
+    calls = traced("qnet-tap", "del", "tap-a")
+    first = next(i for i, c in enumerate(calls) if "AF_NETLINK" in c)
+    before = [" ".join(c.split()) for c in calls[:first] if c.startswith(("prctl", "set", "capset"))]
+    for call in ("PR_SET_NO_NEW_PRIVS, 1", "setgroups(0, NULL) = 0", "setresgid(65534, 65534, 65534) = 0",
+                 "setresuid(65534, 65534, 65534) = 0", "effective=1<<CAP_NET_ADMIN, permitted=1<<CAP_NET_ADMIN, inheritable=0"):
+        assert any(call in c for c in before), (call, before)
+    assert link("tap-a") is None
+
+
+def test_many_are_removed_at_once():
+    """No matter who finds whose tap gone: each succeeds, and nobody else's goes."""
+    make_switch()
+    names = [f"tap-{i}" for i in range(24)]
+    for name in names:
+        add(name)
+    stay = {name: link(name) for name in names[::6]}
+    for child in [start("qnet-tap", "del", name) for name in names if name not in stay]:
+        done = finish(child, timeout=60)
+        assert not done.out and not done.err, done
+    assert {name: link(name) for name in names if link(name)} == stay
+
+
+def test_del_finds_its_tap_gone_with_anothers():
+    if not shutil.which("strace"):
+        raise Skip("strace is not installed")
+    make_switch()
+    add()
+    add("tap-b", vm="b", mac=MAC2)
+    slow = subprocess.Popen(["strace", "-f", "-o", "/dev/null", "-e", "trace=sendmsg", "-e",
+                             "inject=sendmsg:delay_enter=1500ms:when=3", program("qnet-tap"), "del", "tap-a"],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    children.append(slow)
+    wait_until(lambda: link("tap-a")["group"] == str(LEAVING))
+    tap("del", "tap-b")
+    assert link("tap-a") is None and slow.poll() is None
+    assert finish(slow).err == ""
+
+
+def test_one_made_again_does_not_leave():
+    """Neither after a del that was killed nor while others are removed"""
+    make_switch()
+    add()
+    add("tap-b", vm="b", mac=MAC2)
+    ip(f"link set tap-a group {LEAVING}")
+    before = link("tap-a")
+    tap("set", "tap-a", "--vm=a", f"--mac={MAC}", "--bridge=s1", status=1, says="There is no tap tap-a")
+    add()
+    again = link("tap-a")
+    assert again["ifindex"] != before["ifindex"] and again["group"] == "default", again
+    assert (again["ifalias"], again["master"]) == (before["ifalias"], "s1"), again
+    tap("del", "tap-b")
+    assert link("tap-a") == again and link("tap-b") is None
+    add()
+    assert link("tap-a") == again
+
+
+def test_del_killed_at_any_request():
+    if not shutil.which("strace"):
+        raise Skip("strace is not installed")
+    make_switch()
+    add("tap-b", vm="b", mac=MAC2)
+    other, left = link("tap-b"), 0
+    for number in range(1, 20):
+        add()
+        done = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "trace=sendmsg", "-e",
+                               f"inject=sendmsg:signal=KILL:when={number}", program("qnet-tap"), "del", "tap-a"],
+                              capture_output=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+        if done.returncode == 0:
+            break
+        left += bool(link("tap-a")) and link("tap-a")["group"] != "default"
+        if number % 2:
+            add()
+            assert link("tap-a")["group"] == "default", number
+        tap("del", "tap-a")
+        assert link("tap-a") is None and link("tap-b") == other, number
+    assert left > 0 and 3 < number < 19, (left, number)
+
+
+def test_del_with_a_link_that_cannot_be_deleted_among_those_that_leave():
+    make_switch()
+    add()
+    ip(f"link set lo group {LEAVING}")
+    tap("del", "tap-a")
+    assert link("tap-a") is None and link("lo")
 
 
 def test_fdb_has_the_port_of_the_guest():
