@@ -42,6 +42,10 @@ void emit_ready_settings(const VM *vm, UnitWriter *w);
 void emit_ready(const VM *vm, UnitWriter *w);
 void emit_power_off(const VM *vm, UnitWriter *w);
 
+/* What of a VM can change while it runs (emit-reload.c). */
+void emit_reload_dependencies(const VM *vm, UnitWriter *w);
+void emit_reload(const VM *vm, UnitWriter *w);
+
 /* [Serial] and [Share]: what they add to a VM's [Unit], [Service], the commands around QEMU, and its arguments. */
 void emit_serial_settings(const VM *vm, UnitWriter *w);
 void emit_serial_prepare(const VM *vm, UnitWriter *w);

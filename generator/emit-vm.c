@@ -78,6 +78,7 @@ static void emit_dependencies(const VM *vm, UnitWriter *w) {
         emit_share_dependencies(vm, w);
         emit_firmware_dependencies(vm, w);
         emit_recovery_dependencies(vm, w);
+        emit_reload_dependencies(vm, w);
         if (has_health(vm)) /* it runs while a VM does that it looks after */
                 unit_raw(w, "Wants", "qnet-health.timer");
 }
@@ -190,6 +191,7 @@ int emit_vm(const VM *vm, UnitWriter *w) {
         emit_register(vm, w);
         emit_ready(vm, w);
         emit_health_ready(vm, w);
+        emit_reload(vm, w);
         emit_stop(vm, w);
         emit_panic_message(vm, w);
         emit_passthrough(&vm->passthrough, w);

@@ -55,7 +55,7 @@ static int refuse_if_locked(const Guard *g, int fd) {
 }
 
 /* Only now: a disk that is in use should not even be read from. */
-static int look_inside(const Guard *g, int path_fd, const struct stat *st) {
+static int look_inside(const Guard *g, int path_fd, const struct stat *st, int *ret_fd) {
         _cleanup_close_ int fd = -1;
         Content content;
         char path[64];
@@ -73,6 +73,8 @@ static int look_inside(const Guard *g, int path_fd, const struct stat *st) {
                                 "Image %s lies over another one and does not say of which format that is: say Backing=, "
                                 "or type 'qemu-img rebase -u -b BELOW -F raw|qcow2 %s'.",
                                 g->image, g->image);
+        if (r >= 0 && ret_fd)
+                *ret_fd = TAKE_FD(fd);
         return r;
 }
 
@@ -150,21 +152,61 @@ static int grant(const Guard *g, int fd, const struct stat *st) {
         return log_out_of_reach(g, &i, r, culprit);
 }
 
+/* ret_path_fd: O_PATH; ret_fd: for reading, may be NULL */
+static int check(const Guard *g, struct stat *ret_st, int *ret_path_fd, int *ret_fd) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        fd = open_image(g, ret_st);
+        if (fd < 0)
+                return fd;
+        r = refuse_if_host_uses(g, ret_st);
+        if (r >= 0)
+                r = look_inside(g, fd, ret_st, ret_fd);
+        if (r >= 0)
+                *ret_path_fd = TAKE_FD(fd);
+        return r;
+}
+
 int guard_image(const Guard *g) {
         _cleanup_close_ int fd = -1;
         struct stat st;
         int r;
 
-        fd = open_image(g, &st);
-        if (fd < 0)
-                return fd;
-        r = refuse_if_host_uses(g, &st);
-        if (r < 0)
-                return r;
-        r = look_inside(g, fd, &st);
+        r = check(g, &st, &fd, NULL);
         if (r < 0)
                 return r;
         return g->owner_of || g->uid != UINT_MAX ? grant(g, fd, &st) : 0;
+}
+
+/* Of the very file that is open, whatever its path leads to by now. */
+static int refuse_a_stranger(const Guard *g, const Identity *i, int fd, const struct stat *st) {
+        _cleanup_free_ char *culprit = NULL, *ignored = NULL;
+        char path[64];
+        int r;
+
+        r = access_check(i, g->image, false, &culprit);
+        if (r < 0 && (r != -EACCES || culprit))
+                return log_out_of_reach(g, i, r, culprit);
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        return access_check(i, path, false, &ignored) >= 0 ? 0 : refuse_on_another_s_word(g, st);
+}
+
+int guard_open(const Guard *g, int *ret_fd) {
+        _cleanup_close_ int path_fd = -1, fd = -1;
+        struct stat st;
+        Identity i;
+        int r;
+
+        r = check(g, &st, &path_fd, &fd);
+        if (r >= 0)
+                r = get_identity(g, &i);
+        if (r >= 0)
+                r = refuse_a_stranger(g, &i, fd, &st);
+        if (r < 0)
+                return r;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
 }
 
 int guard_release(const Guard *g) {

@@ -16,4 +16,7 @@ typedef struct Guard {
 } Guard;
 
 int guard_image(const Guard *g);
+/* The same checks, and the same question whether the owner of owner_of may have it; instead of an entry for that user,
+ * *ret_fd is the image, open for reading. */
+int guard_open(const Guard *g, int *ret_fd);
 int guard_release(const Guard *g);

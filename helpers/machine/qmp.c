@@ -15,6 +15,7 @@ struct Qmp {
         size_t scanned; /* known to hold no newline after start */
         size_t end;     /* filled */
         json_int_t id;  /* of the last command */
+        int passed_fd;  /* goes with the next bytes that are sent; -1: none. The caller's */
         char *error;
         qmp_event_t on_event;
         void *userdata;
@@ -75,6 +76,7 @@ int qmp_new(int fd, Qmp **ret) {
                 return -ENOMEM;
         }
         q->fd = fd;
+        q->passed_fd = -1;
         *ret = q;
         return 0;
 }
@@ -204,11 +206,34 @@ static int receive(Qmp *q, usec_t deadline, json_t **ret) {
         }
 }
 
+/* As send(2); a descriptor goes with the first byte (unix(7), SCM_RIGHTS). */
+static ssize_t send_some(Qmp *q, const char *text, size_t length) {
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(sizeof(int))];
+        } control = { 0 };
+        struct iovec data = { .iov_base = (char *) text, .iov_len = length };
+        struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
+        ssize_t n;
+
+        if (q->passed_fd >= 0) {
+                message.msg_control = &control;
+                message.msg_controllen = sizeof(control.space);
+                control.header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+                        .cmsg_len = CMSG_LEN(sizeof(int)) };
+                memcpy(CMSG_DATA(&control.header), &q->passed_fd, sizeof(int));
+        }
+        n = sendmsg(q->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0)
+                q->passed_fd = -1;
+        return n;
+}
+
 static int send_all(Qmp *q, const char *text, usec_t deadline) {
         size_t length = strlen(text);
 
         while (length > 0) {
-                ssize_t n = send(q->fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+                ssize_t n = send_some(q, text, length);
                 int r;
 
                 if (n >= 0) {
@@ -312,6 +337,23 @@ int qmp_command_with(Qmp *q, const char *command, json_t *arguments, usec_t dead
                             text, q->id) < 0)
                 return -ENOMEM;
         return execute(q, line, deadline, ret);
+}
+
+int qmp_add_fd(Qmp *q, int fd, const char *opaque, usec_t deadline, json_int_t *ret_set) {
+        json_auto_t *arguments = json_pack("{s:s}", "opaque", opaque), *reply = NULL;
+        json_t *set;
+        int r;
+
+        q->passed_fd = fd;
+        r = qmp_command_with(q, "add-fd", arguments, deadline, &reply);
+        q->passed_fd = -1;
+        if (r < 0)
+                return r;
+        set = json_object_get(reply, "fdset-id");
+        if (!json_is_integer(set))
+                return -EPROTO;
+        *ret_set = json_integer_value(set);
+        return 0;
 }
 
 int qmp_negotiate(Qmp *q, usec_t deadline) {

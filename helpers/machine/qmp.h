@@ -43,6 +43,9 @@ int qmp_negotiate(Qmp *q, usec_t deadline);
 int qmp_command(Qmp *q, const char *command, usec_t deadline, json_t **ret);
 /* The same with arguments, which stay the caller's; NULL: -ENOMEM, as from the function that made them. */
 int qmp_command_with(Qmp *q, const char *command, json_t *arguments, usec_t deadline, json_t **ret);
+/* Gives the peer a duplicate of fd, in a set of its own: /dev/fdset/N is a file name to QEMU then. opaque stays with it
+ * ("query-fdsets"). */
+int qmp_add_fd(Qmp *q, int fd, const char *opaque, usec_t deadline, json_int_t *ret_set);
 /* Reads events until the deadline (-ETIMEDOUT) or until the peer has gone (-ECONNRESET). Stops early with 0
  * after each event, so that the caller can look again. */
 int qmp_wait_event(Qmp *q, usec_t deadline);

@@ -354,7 +354,8 @@ int restart_kill(Restarts *r, const Pending *p) {
 static void wait_for_death(Restarts *r, const char *unit) {
         for (int i = 0; i < DEATH_POLLS; i++) {
                 _cleanup_unit_state_ UnitState s = { 0 };
-                if (bus_get_unit(r->bus, unit, &s) < 0 || s.active != UNIT_ACTIVE)
+                if (bus_get_unit(r->bus, unit, &s) < 0 ||
+                                (s.active != UNIT_ACTIVE && s.active != UNIT_RELOADING))
                         return;
                 nanosleep(&(struct timespec){ .tv_nsec = DEATH_POLL_NSEC }, NULL);
         }
