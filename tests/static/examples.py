@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""examples.py GENERATOR EXAMPLES README TEST BUILD - each file of EXAMPLES is clean, explained, listed, tried and installed
+"""examples.py GENERATOR EXAMPLES README TEST LABS BUILD - each file of EXAMPLES is clean, explained, listed, tried and installed
 
 Clean: the generator has nothing to say of it, alone (with its drop-ins) and with all others. Explained: two to five lines
 of comment at its head, with a command, whose units are there. Listed: a row of the README's table. Tried: TEST, which
-starts them with real guests, names it. Installed: the build installs the directory as documentation."""
+starts them with real guests, or LABS, which has namespaces in their places, says so. Installed: the build installs the directory as documentation."""
 
 import json
 import re
@@ -50,8 +50,15 @@ def installed(build, examples):
         yield f"{examples} is not installed as share/doc/qnet/examples"
 
 
-def main(generator, examples, readme, test, build):
-    examples, text, tried = Path(examples), Path(readme).read_text(encoding="utf-8"), Path(test).read_text(encoding="utf-8")
+def tried_by(test, labs):
+    """The files that they try."""
+    of_test = re.findall(r"^@example\((.*)\)$", Path(test).read_text(encoding="utf-8"), re.M)
+    of_labs = re.findall(r'^ +open_lab\("(.*)"\)$', Path(labs).read_text(encoding="utf-8"), re.M)
+    return {*re.findall(r'"([^"]*)"', " ".join(of_test)), *(f"{name}.conf" for name in of_labs)}
+
+
+def main(generator, examples, readme, test, labs, build):
+    examples, text, tried = Path(examples), Path(readme).read_text(encoding="utf-8"), tried_by(test, labs)
     files = sorted(p for p in examples.rglob("*") if p.is_file())
     tops = sorted(examples.glob("*.conf"))
     found = list(installed(build, examples))
@@ -64,8 +71,8 @@ def main(generator, examples, readme, test, build):
         found += [f"{name}: {line}" for line in head_mistakes(path, everything)]
         if f"| [`{name}`](examples/{name}) |" not in text:
             found.append(f"{name}: not in the table of {readme}")
-        if f'"{name}"' not in tried:
-            found.append(f"{name}: {test} does not try it")
+        if name not in tried:
+            found.append(f"{name}: neither {test} nor {labs} tries it")
     if len(tops) < 10:
         found.append(f"only {len(tops)} examples in {examples}")
     listed = set(re.findall(r"\(examples/([\w./-]+)\)", text))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the tests in a whole Debian are written with; "run --help" tells how. It has all of tests/system/qnettest.py
 and what follows."""
+import contextlib
+import ctypes
 import fcntl
 import selectors
 import struct
@@ -9,6 +11,7 @@ import threading
 from qnettest import *  # noqa: F401,F403
 from qnettest import Path, json, os, re, sh, shlex, show, succeeds, vm, wait_for
 
+LIBC = ctypes.CDLL(None)
 TUNSETIFF, IFF_TAP, IFF_NO_PI, IFF_MULTI_QUEUE = 0x400454ca, 0x2, 0x1000, 0x100
 
 
@@ -41,32 +44,58 @@ def open_tap(name):
     return fd
 
 
-class Peer:
-    """Plays the guest of a VM: a network namespace, whose eth0 has the VM's MAC address and is at the other end of its tap.
+@contextlib.contextmanager
+def inside(name):
+    """A network namespace, for what is made meanwhile."""
+    with open("/proc/thread-self/ns/net", "rb") as own, open(f"/run/netns/{name}", "rb") as other:
+        assert LIBC.setns(other.fileno(), 0) == 0
+        try:
+            yield
+        finally:
+            assert LIBC.setns(own.fileno(), 0) == 0
 
-        host1 = Peer("host1", "10.9.0.2/24")     # starts what qemu-vm@host1 needs: tap, switch, DHCP server
+
+class Peer:
+    """Plays the guest of a VM: a network namespace, whose eth0, eth1 ... have the MAC addresses of the VM's cards and are at the
+    other ends of its taps.
+
+        host1 = Peer("host1", "10.9.0.2/24")     # starts what qemu-vm@host1 needs: taps, switches, DHCP servers
         host1.sh("ping -c 1 10.9.0.1")
         host1.close()
 
-    Without an address there is host1.dhcp(). It ends with the test file. With a MAC address it has nothing to do with a VM,
-    and the tap is there already or is made."""
-    def __init__(self, name, *addresses, tap=None, mac=None):
-        self.name, self.tap, self.units = name, tap or f"tap-{name}", []
+    The addresses are eth0's; without one there is host1.dhcp(). It ends with the test file. With started=True the taps are there
+    already. With a MAC address it has nothing to do with a VM, and the tap is there already or is made."""
+    def __init__(self, name, *addresses, tap=None, mac=None, started=False):
+        self.name, self.units, self.taps, self.fds = name, [], [tap or f"tap-{name}"], []
         if not mac:
-            self.units = [u for u in f"{show(vm(name), 'Requires')} {show(vm(name), 'Wants')}".split() if u.startswith("qnet-")]
+            unit = next(Path("/run/systemd").glob(f"generator*/{vm(name)}")).read_text()
+            self.taps = re.findall(r"^ .*,ifname=([\w.-]+)", unit, re.M)
+            self.units = [] if started else re.findall(r"^(?:Requires|Wants)=(qnet-.*)", unit, re.M)
             hold(*self.units)
-            mac = re.search(r" mac=(\S+)", Path(f"/sys/class/net/{self.tap}/ifalias").read_text())[1]
-        sh(f"ip netns add {name} && ip netns exec {name} sysctl -qw net.ipv6.conf.default.accept_dad=0 && ip -n {name} link set lo up")
-        self.fds = open_tap(self.tap), open_tap(f"peer{os.getpid()}")
-        sh(f"ip link set peer{os.getpid()} netns {name} name eth0 address {mac}; ip -n {name} link set eth0 up")
-        for address in addresses:
-            self.sh(f"ip addr add {address} dev eth0")
+        self.tap = self.taps[0]
+        sh(f"ip netns add {name}")
+        with inside(name):
+            Path("/proc/sys/net/ipv6/conf/default/accept_dad").write_text("0")
+        lines = ["link set lo up"]
+        for n, port in enumerate(self.taps):
+            self.fds.append(open_tap(port))
+            with inside(name):
+                self.fds.append(open_tap(f"eth{n}"))
+            alias = Path(f"/sys/class/net/{port}/ifalias").read_text()
+            lines.append(f"link set eth{n} address {mac or re.search(r' mac=(\S+)', alias)[1]} up")
+        self.ip(*lines, *(f"addr add {address} dev eth0" for address in addresses))
         self.wake, self.woken = os.pipe()
         self.pump = threading.Thread(target=self._pump, daemon=True)
         self.pump.start()
 
+    def ip(self, *lines):
+        """What ip(8) takes, several at once."""
+        sh(f"ip -n {self.name} -batch - <<'.'\n" + "\n".join(lines) + "\n.")
+
     def _pump(self):
-        other = dict(zip(self.fds, reversed(self.fds)))
+        other = {}
+        for tap, card in zip(self.fds[::2], self.fds[1::2]):
+            other.update({tap: card, card: tap})
         with selectors.DefaultSelector() as selector:
             for fd in (*self.fds, self.wake):
                 selector.register(fd, selectors.EVENT_READ)
@@ -78,6 +107,10 @@ class Peer:
                         os.write(other[key.fd], os.read(key.fd, 65536))
                     except OSError:     # an interface is down
                         pass
+
+    def send(self, frame, card=0):
+        """A frame, as it is, to the VM's tap."""
+        os.write(self.fds[2 * card], frame)
 
     def sh(self, command, **options):
         return sh(f"ip netns exec {self.name} bash -c {shlex.quote(command)}", **options)
