@@ -69,6 +69,8 @@ static void emit_fabric(const Switch *s, UnitWriter *w) {
                 unit_arg(w, "--group-forward-mask=", format_number(f->group_forward_mask, number));
         if (s->filters_vlans)
                 unit_arg(w, "--vlan-filtering");
+        if (f->uplink) /* what is on it is not in the way */
+                unit_arg(w, "--uplink=", f->uplink);
 }
 
 static void emit_add(const Switch *s, const char *key, UnitWriter *w) {

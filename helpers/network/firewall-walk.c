@@ -76,6 +76,18 @@ static const char *packet_field(const FirewallPacket *p, json_t *left, bool *ret
         return NULL;
 }
 
+static bool is_of_device(json_t *m) {
+        const char *key = json_string_value(
+                        json_object_get(json_object_get(json_object_get(m, "left"), "meta"), "key"));
+
+        return key && (startswith(key, "iif") || startswith(key, "oif"));
+}
+
+/* The device that is not known is any but the one that is. */
+static bool is_the_other(const Walk *w, json_t *m) {
+        return is_of_device(m) && streq_ptr(json_string_value(json_object_get(m, "right")), w->packet->in ?: w->packet->out);
+}
+
 static Match match(const Walk *w, json_t *m) {
         const char *op = json_string_value(json_object_get(m, "op")) ?: "", *field;
         bool never = false;
@@ -84,19 +96,12 @@ static Match match(const Walk *w, json_t *m) {
         field = packet_field(w->packet, json_object_get(m, "left"), &never);
         if (never)
                 return MATCH_NO;
-        if (!field)
+        if (!field && !is_the_other(w, m))
                 return MATCH_MAYBE;
-        found = contains(json_object_get(m, "right"), field);
+        found = !field ? MATCH_NO : contains(json_object_get(m, "right"), field);
         if (streq(op, "!="))
                 return found == MATCH_MAYBE ? found : found == MATCH_YES ? MATCH_NO : MATCH_YES;
         return streq(op, "==") || streq(op, "in") ? found : MATCH_MAYBE;
-}
-
-static bool is_of_device(json_t *m) {
-        const char *key = json_string_value(
-                        json_object_get(json_object_get(json_object_get(m, "left"), "meta"), "key"));
-
-        return key && (startswith(key, "iif") || startswith(key, "oif"));
 }
 
 /* Does the match name the packet's own device? */
@@ -154,12 +159,26 @@ static Verdict verdict_of_map(Walk *w, json_t *map) {
         return VERDICT_NONE;
 }
 
+/* What iptables-nft did not put into words of nftables: {"type": "match", "name": "physdev"}. One that asks for the port of
+ * a bridge is there for bridged packets. *ret_drops: it is the target REJECT. */
+static Match match_xt(const Walk *w, json_t *xt, bool *ret_drops) {
+        const char *type = json_string_value(json_object_get(xt, "type")) ?: "",
+                   *name = json_string_value(json_object_get(xt, "name")) ?: "";
+
+        *ret_drops = streq(type, "target") && streq(name, "REJECT");
+        if (streq(type, "target"))
+                return MATCH_YES;
+        if (streq(name, "physdev"))
+                return w->packet->is_bridged ? MATCH_YES : MATCH_MAYBE;
+        return MATCH_MAYBE;
+}
+
 /* A rule that asks for more than can be told here counts if it accepts answers from anywhere, or names the device; not if
  * it drops. */
 static Verdict walk_rule(Walk *w, json_t *rule) {
         json_t *statement, *m;
         Match all = MATCH_YES, one;
-        bool named = false, elsewhere = false;
+        bool named = false, elsewhere = false, rejects = false;
         Verdict v;
         size_t i;
 
@@ -169,12 +188,16 @@ static Verdict walk_rule(Walk *w, json_t *rule) {
                         all = MIN(all, one);
                         named = named || names_device(w, m);
                         elsewhere = elsewhere || (one == MATCH_MAYBE && is_of_device(m));
-                } else if (json_object_get(statement, "xt"))
-                        all = MIN(all, (Match) MATCH_MAYBE);
+                } else if ((m = json_object_get(statement, "xt"))) {
+                        one = match_xt(w, m, &rejects);
+                        all = MIN(all, one);
+                }
                 if (all == MATCH_NO)
                         return VERDICT_NONE;
                 m = json_object_get(statement, "vmap");
-                v = m ? verdict_of_map(w, m) : verdict_of(w, statement);
+                v = m         ? verdict_of_map(w, m)
+                    : rejects ? VERDICT_DROP
+                              : verdict_of(w, statement);
                 if (v == VERDICT_NONE)
                         continue;
                 if (all == MATCH_YES || (v == VERDICT_ACCEPT && (named || (w->packet->is_answer && !elsewhere))))

@@ -40,6 +40,9 @@ json_t *nft_next(json_t *array, const char *kind, size_t *i);
 /* 1: there is; 0: there is none. Needs no Nft, nor the library. */
 int nft_netdev_table_exists(const char *name);
 
+/* 1: there is a chain that forwarded packets pass, of a table that is not of qnet; 0: there is none. Likewise */
+int nft_forward_chain_exists(void);
+
 /* A table that only this socket may change and that goes with it, whatever ends the process (flags owner, Linux 5.12):
  * a lock in the network namespace. Waits for it; -ETIMEDOUT. nft_free() releases it. */
 int nft_lock(Nft *nft, const char *table, usec_t timeout);

@@ -90,7 +90,7 @@ static void warn_of_firewalls(void) {
 
         r = nft_new(&nft); /* not the one that holds the lock */
         if (r >= 0)
-                r = firewall_check(nft, arg.device, nat_has_family(&arg, AF_INET), nat_has_family(&arg, AF_INET6),
+                r = firewall_check(nft, FIREWALL_ROUTED, arg.device, nat_has_family(&arg, AF_INET), nat_has_family(&arg, AF_INET6),
                                 &sentences);
         if (r < 0)
                 log_warning_errno(r, "Cannot tell whether a firewall of the host is in the way, ignoring: %m%s",

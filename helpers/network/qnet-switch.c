@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* qnet-switch: makes and removes the bridge of a switch. ExecStart= and ExecStop= of qnet-switch@.service.
+/* qnet-switch: makes and removes the bridge of a switch, and tells what of the host would be in its way. ExecStart= and
+ * ExecStop= of qnet-switch@.service.
  *
  * The bridge bears the alias "qnet:switch=NAME"; only such a bridge is ever adopted, changed or deleted. A
  * bridge of that name without alias is taken for ours too if it is down and has the MAC that only this
@@ -11,8 +12,10 @@
 #include "describe.h"
 #include "host-address.h"
 #include "port.h"
+#include "preflight.h"
 #include "program.h"
 #include "switch-mac.h"
+#include "switch-unit.h"
 
 static const char *arg_bridge;
 static const char *arg_name;
@@ -21,6 +24,9 @@ static IPAddress *arg_addresses;
 static size_t arg_n_addresses;
 static BridgeOptions arg_options = { .ageing = BRIDGE_AGEING_DEFAULT };
 static bool arg_has_ageing, arg_hub;
+static const char *arg_uplink;
+static bool arg_nat, arg_json; /* of check only */
+static char **unit_arguments; /* where the others point to, when systemd was asked */
 
 /* VLAN filtering is not turned off under ports that need it: the frames of all VLANs would run together. */
 static int keep_vlan_filtering(Rtnl *rtnl, const Link *bridge, BridgeOptions *options) {
@@ -143,15 +149,6 @@ static int configure(Rtnl *rtnl, const Link *link, const struct ether_addr *mac)
                           : host_address_set(rtnl, link, arg_addresses, arg_n_addresses);
 }
 
-static bool is_ours(const Link *link) {
-        return link_is_bridge(link) && link->alias.kind == ALIAS_SWITCH && streq(link->alias.name, arg_name);
-}
-
-static bool is_half_made(const Link *link, const struct ether_addr *mac) {
-        return link_is_bridge(link) && !*link->alias_text && !(link->flags & IFF_UP) && link->has_mac &&
-               mac_equal(&link->mac, mac);
-}
-
 /* The bridge as it stands, made just now if it was missing. */
 static int make_or_adopt(Rtnl *rtnl, const struct ether_addr *mac, Link *ret, bool *ret_made) {
         char text[LINK_DESCRIPTION_SIZE];
@@ -169,13 +166,50 @@ static int make_or_adopt(Rtnl *rtnl, const struct ether_addr *mac, Link *ret, bo
         }
         if (r < 0)
                 return log_error_errno(r, "Cannot look up %s: %m%s", arg_bridge, rtnl_reason(rtnl));
-        if (!made && !is_ours(ret) && !is_half_made(ret, mac)) {
+        if (!made && !switch_has(ret, arg_name)) {
                 log_error("Cannot make bridge %s for switch %s: the name is taken by %s", arg_bridge,
                                 arg_name, link_describe(ret, text));
                 return -EEXIST;
         }
         *ret_made = made;
         return 0;
+}
+
+static Preflight preflight(Rtnl *rtnl) {
+        return (Preflight){
+                .rtnl = rtnl,
+                .bridge = arg_bridge,
+                .name = arg_name,
+                .addresses = arg_addresses,
+                .n_addresses = arg_n_addresses,
+                .mtu = arg_mtu,
+                .uplink = arg_uplink,
+                .nat = arg_nat,
+        };
+}
+
+/* It is made all the same: somebody may be about to mend it, and stop is no answer to a warning. */
+static void warn_of_findings(Rtnl *rtnl) {
+        _cleanup_preflight_ Preflight p = preflight(rtnl);
+
+        p.starting = true;
+        if (preflight_run(&p) < 0)
+                log_oom();
+        for (size_t i = 0; i < p.n_findings; i++)
+                log_internal(streq(p.findings[i].kind, "unknown") ? LOG_DEBUG : LOG_WARNING, 0, NULL, 0, "%s",
+                                p.findings[i].text);
+}
+
+static int check(Rtnl *rtnl) {
+        _cleanup_preflight_ Preflight p = preflight(rtnl);
+        int r;
+
+        if (preflight_run(&p) < 0)
+                return log_oom();
+        r = preflight_print(&p, arg_json);
+        if (r < 0)
+                return r;
+        return preflight_has_errors(&p) ? -ECANCELED : 0; /* said already */
 }
 
 static int add(Rtnl *rtnl) {
@@ -193,11 +227,12 @@ static int add(Rtnl *rtnl) {
                 if (q < 0 && q != -ENODEV)
                         log_warning_errno(q, "Cannot remove bridge %s again, ignoring: %m", arg_bridge);
         }
+        if (r >= 0)
+                warn_of_findings(rtnl);
         return r;
 }
 
 static int del(Rtnl *rtnl) {
-        struct ether_addr mac = switch_mac(arg_name);
         char text[LINK_DESCRIPTION_SIZE];
         Link link, uplink;
         int r;
@@ -207,7 +242,7 @@ static int del(Rtnl *rtnl) {
                 return 0;
         if (r < 0)
                 return log_error_errno(r, "Cannot look up %s: %m%s", arg_bridge, rtnl_reason(rtnl));
-        if (!is_ours(&link) && !is_half_made(&link, &mac)) {
+        if (!switch_has(&link, arg_name)) {
                 log_error("Not removing %s: it is not the bridge of switch %s, but %s", arg_bridge, arg_name,
                                 link_describe(&link, text));
                 return -EPERM;
@@ -274,6 +309,9 @@ enum {
         OPTION_HUB,
         OPTION_GROUP_FORWARD_MASK,
         OPTION_VLAN_FILTERING,
+        OPTION_UPLINK,
+        OPTION_NAT,
+        OPTION_JSON,
 };
 static const ProgramOption options[] = {
         { OPTION_NAME, "name", "SWITCH", "The switch, as its configuration calls it" },
@@ -287,6 +325,9 @@ static const ProgramOption options[] = {
         { OPTION_GROUP_FORWARD_MASK, "group-forward-mask", "N",
                         "Which of the group addresses 01:80:c2:00:00:0X to forward, a bit for each" },
         { OPTION_VLAN_FILTERING, "vlan-filtering", NULL, "Ports can be in VLANs" },
+        { OPTION_UPLINK, "uplink", "IF", "Warn with that in mind: qnet-uplink is going to make it a port" },
+        { OPTION_NAT, "nat", NULL, "So with qnet-nat, by which guests reach out" },
+        { OPTION_JSON, "json", NULL, "Findings as a list for programs" },
         {},
 };
 
@@ -314,6 +355,17 @@ static int parse_option(int option, const char *value, void *userdata) {
         case OPTION_VLAN_FILTERING:
                 arg_options.filters_vlans = true;
                 return 0;
+        case OPTION_UPLINK:
+                arg_uplink = value;
+                return ifname_is_valid(value)
+                                       ? 0
+                                       : program_usage("--uplink=%s is not a valid interface name", value);
+        case OPTION_NAT:
+                arg_nat = true;
+                return 0;
+        case OPTION_JSON:
+                arg_json = true;
+                return 0;
         }
         return PROGRAM_USAGE;
 }
@@ -331,12 +383,64 @@ static int with_bridge(const char *bridge, int (*f)(Rtnl *rtnl)) {
         return f(rtnl);
 }
 
-static int verb_add(char *words[], void *userdata) {
+static int settle_options(void) {
         if (arg_hub && arg_has_ageing)
                 return program_usage("--hub and --ageing= do not go together: a hub remembers nothing");
         if (arg_hub)
                 arg_options.ageing = 0;
-        return with_bridge(words[0], add);
+        return 0;
+}
+
+static int verb_add(char *words[], void *userdata) {
+        int r = settle_options();
+
+        return r < 0 ? r : with_bridge(words[0], add);
+}
+
+/* "--mtu=1400" of the unit, which may be of another version: what is not known does not matter here. */
+static int take_argument(const char *word) {
+        for (const ProgramOption *o = options; o->name; o++) {
+                const char *value = startswith(word, "--") ? startswith(word + 2, o->name) : NULL;
+
+                if (value && *value == (o->value ? '=' : '\0'))
+                        return parse_option(o->id, o->value ? value + 1 : NULL, NULL);
+        }
+        return 0;
+}
+
+/* The switch as it is configured */
+static int check_unit(const char *name) {
+        int r;
+
+        if (!name_is_valid(name))
+                return program_usage("%s is not a valid name", name);
+        if (arg_n_addresses > 0 || arg_mtu > 0 || arg_uplink || arg_nat)
+                return program_usage("Without --name=, %s is a switch whose options are those of its unit: give --name= "
+                                     "too, or none of them", name);
+        r = switch_unit_arguments(name, &unit_arguments);
+        if (r < 0)
+                return r;
+        if (r == 0) {
+                if (arg_json)
+                        puts("[]");
+                else
+                        printf("Switch %s is a process, so nothing of this host is in its way.\n", name);
+                return 0;
+        }
+        for (size_t i = 1; unit_arguments[i]; i++) {
+                r = take_argument(unit_arguments[i]);
+                if (r < 0)
+                        return r;
+        }
+        return arg_name ? with_bridge(unit_arguments[0], check) : program_usage("The unit of switch %s does not say --name=", name);
+}
+
+static int verb_check(char *words[], void *userdata) {
+        int r = settle_options();
+
+        if (r < 0)
+                return r;
+        return arg_name ? with_bridge(words[0], check) : check_unit(words[0]);
 }
 
 static int verb_del(char *words[], void *userdata) {
@@ -344,12 +448,17 @@ static int verb_del(char *words[], void *userdata) {
 }
 
 #define BIT PROGRAM_BIT
+#define STATE                                                                                               \
+        (BIT(OPTION_ADDRESS) | BIT(OPTION_MTU) | BIT(OPTION_STP) | BIT(OPTION_AGEING) | BIT(OPTION_HUB) |   \
+                        BIT(OPTION_GROUP_FORWARD_MASK) | BIT(OPTION_VLAN_FILTERING) | BIT(OPTION_UPLINK))
 static const ProgramVerb verbs[] = {
         { "add", 1, 1, "BRIDGE", "make it, or adopt it if it is there, and bring it to the state asked for",
-                        verb_add, .required = BIT(OPTION_NAME),
-                        .options = BIT(OPTION_ADDRESS) | BIT(OPTION_MTU) | BIT(OPTION_STP) |
-                                   BIT(OPTION_AGEING) | BIT(OPTION_HUB) | BIT(OPTION_GROUP_FORWARD_MASK) |
-                                   BIT(OPTION_VLAN_FILTERING) },
+                        verb_add, .required = BIT(OPTION_NAME), .options = STATE },
+        { "check", 1, 1, "SWITCH|BRIDGE",
+                        "tell what of this host would be in its way, and what to type; changes nothing.\n"
+                        "Without --name=, of a switch that is configured, with all options of its unit",
+                        verb_check,
+                        .options = STATE | BIT(OPTION_NAME) | BIT(OPTION_NAT) | BIT(OPTION_JSON) },
         { "del", 1, 1, "BRIDGE", "remove it", verb_del, .required = BIT(OPTION_NAME) },
         {},
 };
@@ -357,6 +466,7 @@ static const ProgramVerb verbs[] = {
 static const Program program = {
         .about = "Make or remove the bridge of a switch. A bridge that is there already is adopted if it was\n"
                  "made for that switch.",
+        .notes = "check ends with status 1 if something would not work, with 0 if there are but warnings.",
         .verbs = verbs,
         .options = options,
         .parse = parse_option,
@@ -368,5 +478,6 @@ int main(int argc, char *argv[]) {
         log_setup("qnet-switch");
         r = program_run(&program, argc, argv, NULL);
         free(arg_addresses);
+        strv_free(unit_arguments);
         return program_exit_status(r);
 }

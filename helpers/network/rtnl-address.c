@@ -85,6 +85,23 @@ static int list_addresses(Rtnl *rtnl, int ifindex, reply_t f, void **ret, size_t
         return 0;
 }
 
+static int dump_host_address(struct nlmsghdr *h, void *userdata) {
+        AddressDump *dump = userdata;
+        LinkAddress address;
+        HostAddress found;
+        int r;
+
+        r = link_address_from_message(h, &found.ifindex, &address);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        found.ip = address.ip;
+        return list_append(&dump->list, &found, sizeof(found));
+}
+
+int address_list_all(Rtnl *rtnl, HostAddress **ret, size_t *ret_n) {
+        return list_addresses(rtnl, 0, dump_host_address, (void **) ret, ret_n);
+}
+
 int address_list(Rtnl *rtnl, int ifindex, IPAddress **ret, size_t *ret_n) {
         return list_addresses(rtnl, ifindex, dump_address, (void **) ret, ret_n);
 }

@@ -6,16 +6,17 @@
 
 static const struct nla_policy route_policy[RTA_MAX + 1] = {
         [RTA_OIF] = { .type = NLA_U32 },
+        [RTA_MULTIPATH] = { .minlen = sizeof(struct rtnexthop) },
 };
 
 /* fe80::/10 and ff00::/8, which every device has */
-static bool is_everywhere(const struct rtmsg *rtm, const struct nlattr *dst) {
-        const uint8_t *bytes;
+static bool is_everywhere(const IPAddress *ip) {
+        return ip->family == AF_INET6 &&
+               (ip->bytes[0] == 0xff || (ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80));
+}
 
-        if (rtm->rtm_family != AF_INET6 || !dst || nla_len(dst) < 2)
-                return false;
-        bytes = nla_data(dst);
-        return bytes[0] == 0xff || (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80);
+static bool leads_nowhere(int type) {
+        return type == RTN_BLACKHOLE || type == RTN_UNREACHABLE || type == RTN_PROHIBIT;
 }
 
 static int append_hops(List *list, RouteDevice device, const struct nlattr *multipath) {
@@ -39,22 +40,29 @@ static int append_hops(List *list, RouteDevice device, const struct nlattr *mult
 
 static int dump_route(struct nlmsghdr *h, void *userdata) {
         struct nlattr *tb[RTA_MAX + 1];
-        const struct rtmsg *rtm;
         RouteDevice device;
+        Route route;
         int r;
 
-        if (h->nlmsg_type != RTM_NEWROUTE)
-                return 0;
-        r = message_parse(h, sizeof(*rtm), tb, RTA_MAX, route_policy);
+        r = route_from_message(h, &route);
+        if (r >= 0)
+                r = message_parse(h, sizeof(struct rtmsg), tb, RTA_MAX, route_policy);
         if (r < 0)
-                return r;
-        rtm = nlmsg_data(h);
-        if (rtm->rtm_type != RTN_UNICAST || (rtm->rtm_flags & RTM_F_CLONED) || is_everywhere(rtm, tb[RTA_DST]))
+                return r == -ENOENT ? 0 : r;
+        if ((((const struct rtmsg *) nlmsg_data(h))->rtm_flags & RTM_F_CLONED) || is_everywhere(&route.destination) ||
+                        (route.type != RTN_UNICAST && !leads_nowhere(route.type)))
                 return 0;
         device = (RouteDevice){
-                .is_default = rtm->rtm_dst_len == 0,
-                .is_from_ra = rtm->rtm_protocol == RTPROT_RA,
+                .is_default = route.destination.prefix == 0,
+                .is_from_ra = route.protocol == RTPROT_RA,
+                .is_from_address = route.protocol == RTPROT_KERNEL,
+                .destination = route.destination,
+                .source = route.source,
+                .table = route.table,
+                .metric = route.metric,
         };
+        if (leads_nowhere(route.type)) /* IPv6 says "lo" */
+                return list_append(userdata, &device, sizeof(device));
         if (tb[RTA_MULTIPATH])
                 return append_hops(userdata, device, tb[RTA_MULTIPATH]);
         if (!tb[RTA_OIF])

@@ -266,6 +266,13 @@ typedef struct LinkAddress {
         char label[IFNAMSIZ]; /* IPv4 */
 } LinkAddress;
 
+/* All addresses of all links of the host, but link-local ones of IPv6 */
+typedef struct HostAddress {
+        IPAddress ip;
+        int ifindex;
+} HostAddress;
+int address_list_all(Rtnl *rtnl, HostAddress **ret, size_t *ret_n);
+
 /* In the kernel's order: IPv4 first to last as they were added, IPv6 last to first. All but link-local ones of IPv6. */
 int link_address_list(Rtnl *rtnl, int ifindex, LinkAddress **ret, size_t *ret_n);
 /* Usable at once. 0 also when it is there already; then flags and lifetimes are set. */
@@ -276,11 +283,15 @@ static inline bool link_address_same(
         return ip_equal(&a->ip, &b->ip) && a->ip.prefix == b->ip.prefix && ip_equal(&a->peer, &b->peer);
 }
 
-/* Where a unicast route leads to, of any table */
+/* Where a route leads to, of any table but what the kernel keeps for itself in table "local" */
 typedef struct RouteDevice {
-        int ifindex;
+        int ifindex;     /* 0: nowhere; unreachable, blackhole, prohibit */
         bool is_default; /* 0.0.0.0/0 or ::/0 */
         bool is_from_ra; /* learned from a router advertisement, by the kernel or another */
+        bool is_from_address;    /* the kernel made it for an address of the device */
+        IPAddress destination;   /* with its prefix */
+        IPAddress source;        /* preferred source; AF_UNSPEC: none */
+        uint32_t table, metric;
 } RouteDevice;
 /* One entry for each route and next hop: a device can be there many times. No routes to link-local and
  * multicast addresses. */

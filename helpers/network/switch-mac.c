@@ -23,3 +23,14 @@ struct ether_addr switch_mac(const char *name) {
         mac.ether_addr_octet[0] = (uint8_t) ((mac.ether_addr_octet[0] & 0xfc) | 0x02);
         return mac;
 }
+
+static bool is_half_made(const Link *link, const char *name) {
+        struct ether_addr mac = switch_mac(name);
+
+        return !*link->alias_text && !(link->flags & IFF_UP) && link->has_mac && mac_equal(&link->mac, &mac);
+}
+
+bool switch_has(const Link *link, const char *name) {
+        return link_is_bridge(link) &&
+               ((link->alias.kind == ALIAS_SWITCH && streq(link->alias.name, name)) || is_half_made(link, name));
+}

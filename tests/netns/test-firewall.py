@@ -2,40 +2,9 @@
 """What qnet-nat says of firewalls of the host. What it says to type is typed, and then the guests do reach out."""
 import re
 
+from firewalls import DOCKER, FIREWALLD, UFW
 from routed import *  # noqa: F403
 
-DOCKER = """
-add table ip filter
-add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }
-add chain ip filter DOCKER-USER
-add chain ip filter DOCKER-FORWARD
-add rule ip filter FORWARD counter jump DOCKER-USER
-add rule ip filter FORWARD counter jump DOCKER-FORWARD
-add rule ip filter DOCKER-FORWARD oifname docker0 ct state established,related counter accept
-add rule ip filter DOCKER-FORWARD iifname docker0 accept
-add rule ip filter DOCKER-FORWARD iifname { "br-*", "virbr0" } oifname != docker0 accept
-add rule ip filter DOCKER-USER counter return
-"""
-UFW = """
-add table ip filter
-add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }
-add chain ip filter ufw-before-forward
-add chain ip filter ufw-user-forward
-add rule ip filter FORWARD counter jump ufw-before-forward
-add rule ip filter ufw-before-forward ct state established,related counter accept
-add rule ip filter ufw-before-forward jump ufw-user-forward
-"""
-FIREWALLD = """
-add table inet firewalld
-add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; policy accept; }
-add chain inet firewalld filter_FWD_public
-add rule inet firewalld filter_FORWARD ct state { established, related } accept
-add rule inet firewalld filter_FORWARD ct status dnat accept
-add rule inet firewalld filter_FORWARD iifname lo accept
-add rule inet firewalld filter_FORWARD ct state invalid drop
-add rule inet firewalld filter_FORWARD iifname vmap { e0 : goto filter_FWD_public }
-add rule inet firewalld filter_FORWARD reject with icmpx type admin-prohibited
-"""
 OWN = """
 add table inet filter
 add chain inet filter forward { type filter hook forward priority filter; policy drop; }
@@ -45,8 +14,8 @@ add rule inet filter forward iifname lan0 accept
 
 
 def make(rules=""):
-    nft("-f -", "\n".join(rules.strip().splitlines()))
     switch("add", "s1", "--name=s1", "--address=10.9.0.1/24", "--address=fd00::1/64")
+    nft("-f -", "\n".join(rules.strip().splitlines()))
 
 
 def add(says="", *words):

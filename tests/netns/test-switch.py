@@ -76,7 +76,7 @@ def test_mtu():
     ip("link add v0 mtu 1500 type veth peer name v1")
     ip("link set v0 master s1")
     assert link("s1")["mtu"] == 1400
-    add("--mtu=9000")
+    add("--mtu=9000", says="Port v0 takes packets of 1500 bytes")
     assert link("s1")["mtu"] == 9000
     add("--mtu=1", status=2, says="--mtu=1 ")
 

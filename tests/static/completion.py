@@ -124,6 +124,7 @@ def values(programs):
             ("qnet-tap add t --vm = .", {"host1", "host2"}), ("qnet-tap add t --vm .", {"host1", "host2"}),
             ("qnet-tap add t --vm = host2", {"host2"}), ("qnet-tap add t --vm=host2", {"--vm=host2"}),
             ("qnet-switch del .", {"br0"}), ("qnet-switch add br0 --name = .", {"s1"}), ("qnet-switch del --name s1 b", {"br0"}),
+            ("qnet-switch check .", {"br0", "s1"}), ("qnet-switch check br0 --uplink = .", {"br0", "eth0", "tap0"}),
             ("qnet-arp get x --dev = .", {"br0", "eth0", "tap0"}), ("qnet-reaper resolve host1 h", {"host1", "host2"}),
             ("qnet-reaper status .", set()), ("qnet-disk grow /etc/host .", set()), ("qnet-disk grow /etc/hostn", {"/etc/hostname"}),
             ("qnet-firmware --nvram = /etc/hostn", {"/etc/hostname"}), ("qnet-generator /us", {"/usr"}),

@@ -133,6 +133,36 @@ def test_tunnel():
     assert not sh("ls /sys/class/net | grep -E '^(vx-|x1)'", check=False)
 
 
+def check(name, status=0):
+    """[kind, message] of what qnet-switch finds, by the units of the switch"""
+    done = subprocess.run([f"{HELPERS}/qnet-switch", "check", name, "--json"], capture_output=True, text=True)
+    assert done.returncode == status, done
+    return [(f["kind"], f["message"]) for f in json.loads(done.stdout or "null") or []] or done.stderr
+
+
+def test_check_of_a_configured_switch():
+    assert check("n1") == check("s1") == check("v1") == ""
+    assert "no [Switch nobody] is configured" in check("nobody", 1)
+    kind, message = check("u1", 1)[0]
+    assert kind == "uplink" and "There is no interface up0 to be the uplink of switch u1" in message
+    # the address is the unit's, and so is the NAT
+    sh("ip link add clash0 type veth peer name clash1 && ip addr add 10.7.0.9/24 dev clash0 && ip link set clash0 up")
+    sh("nft add table inet mine && nft 'add chain inet mine f { type filter hook forward priority 0; policy drop; }' && "
+       "nft add rule inet mine f iifname n1 oifname n1 accept && nft add rule inet mine f iifname != n1 accept")
+    (route, message), (firewall, second) = check("n1", 1)
+    assert route == "route" and "The host routes 10.7.0.0/24 to clash0" in message
+    assert firewall == "firewall" and "what is forwarded for the guests behind n1" in second
+    assert check("s1") == ""
+
+
+def test_a_start_warns_of_what_is_in_the_way():
+    start("qnet-switch@n1.service")
+    said = [e for e in journal("_SYSTEMD_UNIT=qnet-switch@n1.service") if e["PRIORITY"] == "4"]
+    assert any("The host routes 10.7.0.0/24 to clash0" in e["MESSAGE"] for e in said), said
+    stop("qnet-switch@n1.service")
+    sh("ip link del clash0; nft delete table inet mine")
+
+
 def test_nat():
     forwarding = Path("/proc/sys/net/ipv4/conf/n1/forwarding")
     start("qnet-nat@n1.service")
@@ -242,7 +272,7 @@ def test_vde_stops():
 
 def test_security_of_the_units():
     for unit in ("qnet-trunk@tr-s1-s2.service", "qnet-vxlan@x1.service", "qnet-nat@n1.service", "qnet-uplink@u1.service",
-                 "qnet-dhcp@s1.service", "qnet-switch@v1.service"):
+                 "qnet-dhcp@s1.service", "qnet-switch@v1.service", "qnet-switch@s1.service"):
         text = sh(f"systemd-analyze security --no-pager {unit} | tail -n 1", check=False)
         level = float(re.search(r"Overall exposure level.*: ([\d.]+)", text)[1])
         print(f"{unit}: {level}")
