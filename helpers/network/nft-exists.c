@@ -140,14 +140,19 @@ static bool is_forward_chain(const struct nlmsghdr *h) {
 }
 
 /* 1: there is one; 0: go on; -ENODATA: that was all. */
-static int look(const struct nlmsghdr *h, size_t n) {
-        for (; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
+static int look(const char *buf, size_t n) {
+        for (size_t at = 0; n - at >= sizeof(struct nlmsghdr);) {
+                const struct nlmsghdr *h = (const void *) (buf + at);
+
+                if (h->nlmsg_len < sizeof(*h) || h->nlmsg_len > n - at)
+                        return -EBADMSG;
                 if (h->nlmsg_type == NLMSG_DONE)
                         return -ENODATA;
                 if (h->nlmsg_type == NLMSG_ERROR)
-                        return error_of((const void *) h, (ssize_t) n);
+                        return error_of((const void *) h, (ssize_t) (n - at));
                 if (is_forward_chain(h))
                         return 1;
+                at += MIN((size_t) NLMSG_ALIGN(h->nlmsg_len), n - at);
         }
         return 0;
 }
@@ -173,7 +178,7 @@ int nft_forward_chain_exists(void) {
                 return is_without_nftables(fd) ? 0 : fd;
         do {
                 n = receive(fd, buf, sizeof(buf));
-                r = n < 0 ? (int) n : look((const void *) buf, (size_t) n);
+                r = n < 0 ? (int) n : look(buf, (size_t) n);
         } while (r == 0);
         return r == -ENODATA || is_without_nftables(r) ? 0 : r;
 }
