@@ -81,8 +81,8 @@ class Peer:
             self.fds.append(open_tap(port))
             with inside(name):
                 self.fds.append(open_tap(f"eth{n}"))
-            alias = Path(f"/sys/class/net/{port}/ifalias").read_text()
-            lines.append(f"link set eth{n} address {mac or re.search(r' mac=(\S+)', alias)[1]} up")
+            address = mac or re.search(r" mac=(\S+)", Path(f"/sys/class/net/{port}/ifalias").read_text())[1]
+            lines.append(f"link set eth{n} address {address} up")
         self.ip(*lines, *(f"addr add {address} dev eth0" for address in addresses))
         self.wake, self.woken = os.pipe()
         self.pump = threading.Thread(target=self._pump, daemon=True)
