@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include "close-later.h"
 #include "conf-files.h"
 #include "parse-value.h"
 
@@ -26,10 +27,12 @@ typedef struct Search {
         size_t n_found, found_allocated;
         int *fds; /* directories, open until all is read */
         size_t n_fds;
+        CloseLater files;
         char page[4096];
 } Search;
 
 static void search_done(Search *s) {
+        close_later_done(&s->files);
         for (size_t i = 0; i < s->n_fds; i++)
                 safe_close(s->fds[i]);
         safe_close(s->root_fd);
@@ -282,6 +285,8 @@ static int read_file(Search *s, Found *f) {
         fd = open_in_root(
                         s, f->fd, f->file.name, f->file.path, f->type == DT_LNK || f->type == DT_UNKNOWN, 0);
         f->file.error = fd < 0 ? -errno : read_text(s, fd, f->type, &f->file.text, &f->file.size);
+        if (fd >= 0)
+                close_later(&s->files, TAKE_FD(fd));
         return f->file.error == -ENOMEM ? -ENOMEM : 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 
+#include "close-later.h"
 #include "unit-writer.h"
 
 #define UNIT_NAME_LENGTH 511 /* "x.service.d/50-qnet.conf": two names of 255 bytes at most */
@@ -20,6 +21,7 @@ struct UnitWriter {
         char temp[sizeof(".qnet-0123456789abcdef.tmp")];
 
         bool always_named; /* nameless files do not work here */
+        CloseLater files;  /* nameless ones, that have their names now */
 
         char *buf;
         size_t size, allocated;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* In come the text that unit-text.c has put together and names, out go files and links in one directory,
- * or text on a stream. One buffer and one temporary name serve all units: per unit four system calls,
- * open, write, link or rename, and close, nothing else. */
+ * or text on a stream. One buffer and one temporary name serve all units: per unit three system calls,
+ * open, write, and link or rename, and one more to close some together, nothing else. */
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -71,6 +71,7 @@ int unit_writer_new_stream(FILE *stream, const char *dir, UnitWriter **ret) {
 UnitWriter *unit_writer_free(UnitWriter *w) {
         if (!w)
                 return NULL;
+        close_later_done(&w->files);
         safe_close(w->dir_fd);
         free(w->dir);
         free(w->buf);
@@ -169,17 +170,9 @@ static int write_named(UnitWriter *w) {
         return publish(w);
 }
 
-/* Without any name until it is whole: nothing is left of a generator that is killed, and it is the cheaper
- * way (a rename costs as much as opening and closing the file). 1: done; 0: not here, for want of
- * O_TMPFILE in the file system or of CAP_DAC_READ_SEARCH before Linux 6.10. */
-static int write_nameless(UnitWriter *w) {
-        _cleanup_close_ int fd = -1;
+static int fill_and_name(UnitWriter *w, int fd) {
         int r;
 
-        fd = openat(w->dir_fd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0644);
-        if (fd < 0)
-                return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT ? 0
-                                                                                                    : -errno;
         r = write_all(fd, w->buf, w->size);
         if (r < 0)
                 return r;
@@ -192,6 +185,23 @@ static int write_nameless(UnitWriter *w) {
                 return -errno;
         r = publish(w);
         return r < 0 ? r : 1;
+}
+
+/* Without any name until it is whole: nothing is left of a generator that is killed, and it is the cheaper
+ * way (a rename costs as much as opening and closing the file). 1: done; 0: not here, for want of
+ * O_TMPFILE in the file system or of CAP_DAC_READ_SEARCH before Linux 6.10. */
+static int write_nameless(UnitWriter *w) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        fd = openat(w->dir_fd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT ? 0
+                                                                                                    : -errno;
+        r = fill_and_name(w, fd);
+        if (r > 0) /* what has failed is not to take up space any longer */
+                close_later(&w->files, TAKE_FD(fd));
+        return r;
 }
 
 static int write_file(UnitWriter *w) {

@@ -427,11 +427,41 @@ static void test_no_space(void **state) {
         assert_int_equal(count_entries(), 1);
 }
 
-/* From here on this process has a linkat() that fails with error. */
-static void forbid_linkat(int error) {
+static unsigned count_descriptors(void) {
+        _cleanup_closedir_ DIR *d = opendir("/proc/self/fd");
+        unsigned n = 0;
+
+        while (readdir(d))
+                n++;
+        return n;
+}
+
+/* All are closed in the end, and nobody else's. */
+static void test_descriptors(void **state) {
+        unsigned before = count_descriptors();
+        UnitWriter *w;
+        char name[32];
+        int other = -1;
+
+        assert_int_equal(unit_writer_new(dir, &w), 0);
+        for (unsigned i = 0; i < 100; i++) {
+                snprintf(name, sizeof(name), "%u.service", i);
+                write_unit(w, name, "x", 0);
+                if (i == 40)
+                        other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        }
+        unit_writer_free(w);
+        assert_true(other >= 0 && fcntl(other, F_GETFD) >= 0);
+        close(other);
+        assert_int_equal(count_descriptors(), before);
+        assert_int_equal(count_entries(), 100);
+}
+
+/* From here on this process has a system call that fails with error. */
+static void forbid(unsigned call, int error) {
         struct sock_filter code[] = {
                 BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_linkat, 0, 1),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t) error),
                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         };
@@ -441,14 +471,14 @@ static void forbid_linkat(int error) {
         assert_int_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), 0);
 }
 
-/* Where a file cannot be made without a name (an older kernel, no capability): with a temporary name. */
-static void named_one(int error, void (*test)(void **state), void **state) {
+/* On an older kernel, or without a capability. */
+static void forbidden_one(unsigned call, int error, void (*test)(void **state), void **state) {
         int status;
         pid_t pid = fork();
 
         assert_true(pid >= 0);
         if (pid == 0) {
-                forbid_linkat(error);
+                forbid(call, error);
                 test(state);
                 _exit(0);
         }
@@ -456,16 +486,21 @@ static void named_one(int error, void (*test)(void **state), void **state) {
         assert_int_equal(status, 0);
 }
 
+/* Where a file cannot be made without a name: with a temporary name. */
 static void test_named(void **state) {
-        named_one(ENOENT, test_directory, state);
+        forbidden_one(SYS_linkat, ENOENT, test_directory, state);
 }
 
 static void test_named_in_the_way(void **state) {
-        named_one(EPERM, test_in_the_way, state);
+        forbidden_one(SYS_linkat, EPERM, test_in_the_way, state);
 }
 
 static void test_named_no_space(void **state) {
-        named_one(ENOENT, test_no_space, state);
+        forbidden_one(SYS_linkat, ENOENT, test_no_space, state);
+}
+
+static void test_closed_one_by_one(void **state) {
+        forbidden_one(SYS_close_range, ENOSYS, test_descriptors, state);
 }
 
 int main(void) {
@@ -483,6 +518,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_in_the_way, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_no_space, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_descriptors, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_closed_one_by_one, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_named, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_named_in_the_way, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_named_no_space, setup, teardown),
