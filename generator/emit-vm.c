@@ -23,11 +23,9 @@ static void emit_description(const VM *vm, UnitWriter *w) {
         emit_origin(&vm->origin, w);
 }
 
-static int emit_broken(const VM *vm, UnitWriter *w) {
+static void emit_reasons(const VM *vm, UnitWriter *w) {
         char line[NUMBER_STRING_SIZE];
 
-        emit_description(vm, w);
-        emit_exec_fail(w);
         emit_problems(vm->problems, vm->n_problems, w);
         for (size_t i = 0; vm->n_problems == 0 && i < vm->n_interfaces; i++) {
                 const Switch *s = vm->interfaces[i].network;
@@ -38,6 +36,15 @@ static int emit_broken(const VM *vm, UnitWriter *w) {
                                         format_number(s->problems[0].origin.line, line));
         }
         unit_exec_end(w);
+}
+
+static int emit_broken(const VM *vm, UnitWriter *w) {
+        emit_description(vm, w);
+        emit_exec_fail(w);
+        emit_reasons(vm, w);
+        /* it may run, and be reloaded */
+        unit_exec(w, "ExecReload", "", HELPERDIR "/qnet-fail");
+        emit_reasons(vm, w);
         return unit_close(w);
 }
 

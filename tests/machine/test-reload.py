@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -162,6 +163,28 @@ def test_nobody_answers(h):
     m.process.kill()
     m.process.wait()
     failed(m.reload("--link=net0:up"), "QEMU does not run")
+
+
+def test_as_the_machine_s_user(h):
+    """QEMU is heard by nobody who is more than itself."""
+    directory = h.vm_dir()
+    s = socket.socket(socket.AF_UNIX)
+    h.stack.callback(s.close)
+    s.bind(str(directory / "qnet.qmp"))
+    s.listen()
+    os.chmod(directory / "qnet.qmp", 0o777)
+    p = h.start(h.build / "helpers/reload/qnet-reload", directory / "qnet.qmp", "--timeout=5s")
+    s.settimeout(30)
+    c, _ = s.accept()
+    pid, uid, gid = struct.unpack("3i", c.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    assert (pid, uid, gid) == (p.pid, VM_UID, VM_UID)
+    with open(f"/proc/{p.pid}/status", encoding="ascii") as f:
+        status = dict(line.split(":", 1) for line in f)
+    for key in "CapPrm", "CapEff", "CapInh", "CapAmb":
+        assert int(status[key], 16) == 0, (key, status[key])
+    assert status["NoNewPrivs"].strip() == "1" and not status["Groups"].strip()
+    c.close()
+    p.wait(30)
 
 
 def test_usage(h):

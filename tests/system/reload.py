@@ -116,9 +116,19 @@ def test_sections_that_moved():
     """disk0 is another one now: it is not what grows."""
     configure(live=CONFIG.replace("[Disk]\nSize=8M", "[Disk]\nImage=/var/lib/reload/persistent\nMode=persistent\nSize=64M", 1)
               .replace("[Disk]\nImage=/var/lib/reload/persistent\nMode=persistent\nSize=8M", "[Disk]\nSize=64M"))
+    sh("systemctl stop dbus.socket dbus.service")  # PID 1 is asked over its own socket then
     lines = reload()
+    sh("systemctl start dbus.socket")
     assert any("Needs a restart: -drive" in line for line in lines), lines
     assert guest.sh("cat /sys/block/vd[ab]/size").split() == ["24576", "24576"]
+
+
+def test_broken_configuration():
+    """The running machine is left alone, and the mistake is where one looks for it."""
+    configure(live=CONFIG.replace("Balloon=yes", "Balloon=some"))
+    assert not succeeds(f"systemctl reload {vm('live')}")
+    status = sh(f"systemctl status --no-pager --full {vm('live')}", check=False)
+    assert "active (running)" in status and "live.conf:" in status and "Balloon=some" in status, status
 
 
 def test_it_stops_as_ever():
