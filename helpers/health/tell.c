@@ -41,7 +41,8 @@ bool tell_is_active(Check *c) {
                 c->watch->bus = sd_bus_flush_close_unref(c->watch->bus);
                 return true;
         }
-        return state.exists && (state.active == UNIT_ACTIVE || state.active == UNIT_RELOADING);
+        return state.exists && (state.active == UNIT_ACTIVE || state.active == UNIT_RELOADING) &&
+               now_monotonic() - state.began >= c->target->start;
 }
 
 /* One write(2) to the end, as by any other client. */

@@ -38,7 +38,8 @@ static int64_t started_at(const Check *c) {
         return MAX((int64_t) st.st_mtim.tv_sec * NSEC_PER_SEC + st.st_mtim.tv_nsec, INT64_C(1));
 }
 
-/* Long enough to be expected to answer. A start that lies in the future is of before the clock was set back. */
+/* Long enough to be expected to answer. A start that lies in the future is of before the clock was set back; one that
+ * seems to be long ago may be of before it was set forward: tell_is_active() looks again, by systemd's monotonic clock. */
 static bool is_grown_up(const Check *c, int64_t started) {
         usec_t since = (usec_t) started / 1000, now = now_of(CLOCK_REALTIME);
 
@@ -308,14 +309,19 @@ static void queue_due(Watch *w, usec_t at) {
         }
 }
 
+/* To the next tick. By the monotonic clock: set back by an hour, the other would let nobody be asked for that long. */
+static usec_t next_tick(const Watch *w) {
+        return now_monotonic() + w->tick - now_of(CLOCK_REALTIME) % w->tick;
+}
+
 /* While some are asked again, the ticks are this process's to keep: the timer does not start a second one. */
 static int on_tick(sd_event_source *s, uint64_t usec, void *userdata) {
         Watch *w = userdata;
-        usec_t at = usec / w->tick * w->tick;
         int r;
 
-        queue_due(w, at);
-        r = sd_event_source_set_time(s, at + w->tick);
+        queue_due(w, (now_of(CLOCK_REALTIME) + w->tick / 2) / w->tick * w->tick);
+        /* the clocks differ by a little: not the same tick once more */
+        r = sd_event_source_set_time(s, MAX(next_tick(w), usec + w->tick / 2));
         if (r >= 0)
                 r = sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
         return r < 0 ? r : next_ones(w);
@@ -323,14 +329,13 @@ static int on_tick(sd_event_source *s, uint64_t usec, void *userdata) {
 
 int watch_run(Watch *w) {
         _cleanup_(sd_event_source_disable_unrefp) sd_event_source *tick = NULL;
-        usec_t at = now_of(CLOCK_REALTIME) / w->tick * w->tick;
         int r;
 
-        queue_due(w, at);
+        queue_due(w, now_of(CLOCK_REALTIME) / w->tick * w->tick);
         if (w->n_busy == 0)
                 return 0;
         if (!w->once) {
-                r = sd_event_add_time(w->event, &tick, CLOCK_REALTIME, at + w->tick, TIMER_ACCURACY, on_tick, w);
+                r = sd_event_add_time(w->event, &tick, CLOCK_MONOTONIC, next_tick(w), TIMER_ACCURACY, on_tick, w);
                 if (r < 0)
                         return r;
         }

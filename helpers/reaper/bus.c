@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <signal.h>
+#include <unistd.h>
 
 #include "bus.h"
 #include "string-table.h"
@@ -38,7 +39,10 @@ bool bus_is_gone(int error) {
         case EPIPE:
         case ETIMEDOUT:
         case ESHUTDOWN:
-        case ECHILD:
+        case ECHILD:       /* dbus-daemon: PID 1 cannot be activated; it is not on the bus now */
+        case EHOSTUNREACH: /* nor known there */
+        case EHOSTDOWN:
+        case ENXIO:
                 return true;
         default:
                 return false;
@@ -107,11 +111,13 @@ static int try_open(Listener *l, bool private, sd_bus **ret) {
 
 int bus_open(bus_job_removed_t f, void *userdata, sd_bus **ret) {
         static Listener listener; /* one bus per process */
+        int r = -ENOENT;
 
         listener = (Listener){ .f = f, .userdata = userdata };
-        if (try_open(&listener, false, ret) >= 0)
-                return 0;
-        return try_open(&listener, true, ret);
+        if (geteuid() == 0)
+                r = try_open(&listener, true, ret);
+        /* a PID 1 that executes itself anew refuses for a moment, and is not on the bus either */
+        return r == -ENOENT || r == -EACCES ? try_open(&listener, false, ret) : r;
 }
 
 /* ---- units ---- */
@@ -163,6 +169,8 @@ static int read_property(sd_bus_message *m, const char *name, UnitState *s, cons
                 r = sd_bus_message_read(m, "v", "t", &usec);
                 if (r >= 0)
                         s->started = MAX(s->started, usec);
+                if (r >= 0 && startswith(name, "Inactive"))
+                        s->began = usec;
                 return r;
         }
         if (streq(name, "InactiveEnterTimestampMonotonic"))

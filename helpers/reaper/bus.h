@@ -2,7 +2,8 @@
 #pragma once
 
 /* What the reaper asks of PID 1 (org.freedesktop.systemd1(5)): the state of a unit, kill, restart, and news of jobs that
- * ended. Over the system bus; when dbus-daemon is down, over PID 1's private socket, which root may use.
+ * ended. Root asks PID 1 itself, over its private socket, as systemctl(1) does, so a dbus-daemon that is down or hangs is
+ * no matter; other users, and root where there is no such socket, ask over the system bus.
  *
  * Silent. Negative errno; bus_is_gone() tells errors of the connection from those of one request. */
 
@@ -32,6 +33,7 @@ typedef struct UnitState {
         bool auto_restart; /* SubState=: died, and systemd is about to start it again */
         ActiveState active;
         sd_id128_t invocation;
+        usec_t began;   /* CLOCK_MONOTONIC, when it began to start; 0: never */
         usec_t started; /* CLOCK_MONOTONIC, the later of when it began to start and when that was done; 0: never */
         uint32_t job; /* queued or running for it; 0: none */
         char *job_path;

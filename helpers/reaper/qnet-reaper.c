@@ -17,6 +17,7 @@
 #define DEFAULT_HOLD_OFF (10 * USEC_PER_SEC)
 #define SETTLE           (120 * USEC_PER_MSEC)
 #define RETRY_DELAY      10U /* s, after a reaper that failed */
+#define START_ATTEMPTS   100U
 
 typedef struct Arguments {
         char **logs;
@@ -57,23 +58,29 @@ static int reap(const Arguments *a) {
 static void ignore_job(const char *unit, const char *job_path, const char *result, void *userdata) {
 }
 
-static int start_reaper(void) {
+static int try_start_reaper(void) {
         _cleanup_free_ char *result = NULL;
         _cleanup_bus_ sd_bus *bus = NULL;
         int r;
 
         r = bus_open(ignore_job, NULL, &bus);
-        if (r >= 0)
-                r = bus_get_service_result(bus, "qnet-reaper.service", &result);
+        if (r < 0)
+                return -ENOTCONN; /* however it is not there */
+        r = bus_get_service_result(bus, "qnet-reaper.service", &result);
         /* a full disk, say: again, but not at once. An append in the meantime starts it earlier. ($MONITOR_SERVICE_RESULT
          * is not set for a unit that is both OnSuccess= and OnFailure=.) */
         if (r >= 0 && streq(result, "exit-code"))
                 sleep(RETRY_DELAY);
-        if (r >= 0)
-                r = bus_start_unit(bus, "qnet-reaper.service", NULL);
-        if (r < 0)
-                return log_error_errno(r, "Cannot start qnet-reaper.service: %m");
-        return 0;
+        return r < 0 ? r : bus_start_unit(bus, "qnet-reaper.service", NULL);
+}
+
+/* PID 1 may be executing itself anew; nobody else would start the reaper before the next line comes. */
+static int start_reaper(void) {
+        int r;
+
+        for (unsigned i = 0; r = try_start_reaper(), bus_is_gone(r) && i < START_ATTEMPTS; i++)
+                nanosleep(&(struct timespec){ .tv_nsec = 100 * 1000 * 1000 }, NULL);
+        return r < 0 ? log_error_errno(r, "Cannot start qnet-reaper.service: %m") : 0;
 }
 
 static int check(const Arguments *a) {

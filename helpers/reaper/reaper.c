@@ -4,12 +4,15 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <systemd/sd-event.h>
+#include <time.h>
 
 #include "reaper.h"
 #include "report.h"
 #include "restart.h"
 
 #define WAIT_TICK (200 * USEC_PER_MSEC) /* while jobs are waited for; news of logs and jobs come at once */
+#define AGAIN     50000000 /* nanoseconds between attempts while PID 1 cannot be reached */
+#define AGAIN_N   600
 #define SEEN_SIZE 8192U                 /* a power of two, at least twice the lines of a look */
 
 typedef struct Watched {
@@ -186,7 +189,7 @@ static int look_at_all(Reaper *r, bool *ret_news) {
         for (size_t i = 0; i < r->n_logs; i++) {
                 k = look(r, r->logs + i, &more);
                 if (k < 0)
-                        return sd_event_exit(r->event, k);
+                        return k;
                 *ret_news |= k > 0;
         }
         *ret_news |= more;
@@ -198,7 +201,9 @@ static int look_and_wait(Reaper *r) {
         int k;
 
         k = look_at_all(r, &news);
-        return k < 0 || !news ? k : wait_from_now(r);
+        if (k < 0)
+                return sd_event_exit(r->event, k);
+        return news ? wait_from_now(r) : 0;
 }
 
 static int on_again(sd_event_source *s, void *userdata) {
@@ -210,10 +215,11 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         bool news;
         int k;
 
-        restarts_expire(&r->restarts);
-        k = look_at_all(r, &news);
+        k = restarts_look(&r->restarts);
+        if (k >= 0)
+                k = look_at_all(r, &news);
         if (k < 0)
-                return k;
+                return sd_event_exit(r->event, k);
         if (!news && r->restarts.n == 0)
                 return sd_event_exit(r->event, 0);
         return wait_from_now(r);
@@ -333,7 +339,7 @@ static int work(Reaper *r, int state_fd, int link_fd) {
         return k < 0 ? k : r->failed || r->restarts.failed ? -EIO : 0;
 }
 
-int reaper_run(const ReaperOptions *options) {
+static int run_once(const ReaperOptions *options) {
         _cleanup_(reaper_done) Reaper r = { .options = options, .restarts.hold_off = options->hold_off };
         _cleanup_close_ int state_fd = -1, link_fd = -1;
         int k;
@@ -347,4 +353,17 @@ int reaper_run(const ReaperOptions *options) {
                         link_fd = -1; /* without links, then */
         }
         return work(&r, state_fd, link_fd >= 0 ? link_fd : state_fd);
+}
+
+/* A systemd that executes itself anew (systemctl daemon-reexec) drops its connections, and for a moment nobody answers. All
+ * that was begun is in the cursor: on it goes as a successor would, from the start. */
+int reaper_run(const ReaperOptions *options) {
+        int k;
+
+        for (unsigned i = 0; k = run_once(options), bus_is_gone(k) && i < AGAIN_N; i++) {
+                if (i == 0)
+                        log_notice("Systemd does not answer just now; going on as soon as it does");
+                nanosleep(&(struct timespec){ .tv_nsec = AGAIN }, NULL);
+        }
+        return bus_is_gone(k) ? log_error_errno(k, "Cannot reach systemd: %m") : k;
 }

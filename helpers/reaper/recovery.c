@@ -87,6 +87,12 @@ static RecoveryEnd judge(sd_bus *bus, const Pending *p, const char *unit) {
                                            : RECOVERY_RESTART;
 }
 
+int recovery_get_unit(sd_bus *bus, const Pending *p, UnitState *ret) {
+        RecoveryUnit unit;
+
+        return bus_get_unit(bus, unit_of(p->vm, p->step, unit), ret);
+}
+
 RecoveryEnd recovery_end(sd_bus *bus, const Pending *p, const char *job_result) {
         RecoveryUnit unit;
 
@@ -101,7 +107,7 @@ int recovery_look(sd_bus *bus, const Pending *p, RecoveryEnd *ret, char **ret_jo
         RecoveryUnit unit;
         int r;
 
-        r = bus_get_unit(bus, unit_of(p->vm, p->step, unit), &s);
+        r = recovery_get_unit(bus, p, &s);
         if (r < 0)
                 return r;
         if (s.job != 0) {
@@ -110,7 +116,7 @@ int recovery_look(sd_bus *bus, const Pending *p, RecoveryEnd *ret, char **ret_jo
         } else if (sd_id128_equal(s.invocation, p->before))
                 *ret = s.exists ? RECOVERY_NOT_BEGUN : RECOVERY_RESTART;
         else
-                *ret = judge(bus, p, unit);
+                *ret = judge(bus, p, unit_of(p->vm, p->step, unit));
         return 0;
 }
 

@@ -30,6 +30,8 @@ typedef enum RecoveryEnd {
 int recovery_plan(sd_bus *bus, const UnitState *vm, usec_t hold_off, usec_t now, Pending *p);
 /* Only of a Pending whose step is not STEP_RESTART. */
 int recovery_start(sd_bus *bus, const Pending *p, char **ret_job_path);
+/* The unit that recovery_start() starts */
+int recovery_get_unit(sd_bus *bus, const Pending *p, UnitState *ret);
 /* How far it is, for one that took over. */
 int recovery_look(sd_bus *bus, const Pending *p, RecoveryEnd *ret, char **ret_job_path);
 /* What came of it, when its job has ended with this result. */

@@ -165,7 +165,7 @@ int resolver_new(Rtnl *rtnl, Resolver **ret) {
 
 /* ---- MAC -> tap ---- */
 
-/* The tap whose alias has this MAC, on a device or (NULL) anywhere. 1, 0, or -ENOTUNIQ. */
+/* The tap whose alias has this MAC, on a device or (NULL) anywhere. 1, 0, or -ENOTUNIQ: of two VMs. */
 static int tap_by_alias(const Resolver *r, const struct ether_addr *mac, const Link *device, const Link **ret,
                 char **ret_why) {
         char buf[MAC_STRING_SIZE];
@@ -176,12 +176,14 @@ static int tap_by_alias(const Resolver *r, const struct ether_addr *mac, const L
                 if (!tap->alias.has_mac || !mac_equal(&tap->alias.mac, mac) ||
                                 (device && device_of(tap) != device->ifindex))
                         continue;
-                if (found)
+                if (found && !streq(found->alias.name, tap->alias.name))
                         return because(-ENOTUNIQ, ret_why,
                                         "MAC address %s belongs to VM %s (%s) and to VM %s (%s)",
                                         format_mac(mac, buf), found->alias.name, found->name, tap->alias.name,
                                         tap->name);
-                found = tap;
+                /* renamed in the configuration while the VM ran, a tap stays behind, and nobody is at its end */
+                if (!found || (tap->flags & IFF_RUNNING))
+                        found = tap;
         }
         *ret = found;
         return !!found;
@@ -256,7 +258,7 @@ static int find_tap(const Resolver *r, const Link *device, uint16_t vlan, const 
         if (f < 0 && f != -ENOENT)
                 return f;
         format_mac(mac, buf);
-        if (owner && (f == -ENOENT || (f > 0 && port != owner)))
+        if (owner && (f == -ENOENT || (f > 0 && !streq(port->alias.name, owner->alias.name))))
                 return because(-ENOTUNIQ, ret_why,
                                 "MAC address %s belongs to VM %s (%s), but bridge %s last heard it on %s%s%s: somebody uses an "
                                 "address that is not theirs",

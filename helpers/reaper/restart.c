@@ -9,6 +9,7 @@
 #define DEATH_POLLS     20
 #define DEATH_POLL_NSEC 1000000
 #define JOB_WAIT_MAX    (15 * 60 * USEC_PER_SEC) /* the time-outs of the unit end a job long before */
+#define JOB_LOOK        (2 * USEC_PER_SEC)
 
 static usec_t now_monotonic(void) {
         struct timespec ts;
@@ -22,6 +23,12 @@ typedef char UnitName[sizeof("qemu-vm@.service") + NAME_LENGTH_MAX];
 static const char *unit_of(const char *vm, UnitName buf) {
         snprintf(buf, sizeof(UnitName), "qemu-vm@%s.service", vm);
         return buf;
+}
+
+static int get_unit(const Restarts *r, const char *vm, UnitState *ret) {
+        UnitName unit;
+
+        return bus_get_unit(r->bus, unit_of(vm, unit), ret);
 }
 
 static void restart_done(Restart *s) {
@@ -100,11 +107,15 @@ static void restart_ended(Restarts *r, const Restart *s, const char *result) {
 
 static int recovery_ended(Restarts *r, const Restart *s, const char *result);
 
+static void remove_from_list(Restarts *r, size_t index) {
+        memmove(r->list + index, r->list + index + 1, (r->n - index - 1) * sizeof(Restart));
+        r->n--;
+}
+
 static void job_ended(Restarts *r, size_t index, const char *result) {
         Restart s = r->list[index];
 
-        memmove(r->list + index, r->list + index + 1, (r->n - index - 1) * sizeof(Restart));
-        r->n--;
+        remove_from_list(r, index);
         if (!s.recovering)
                 restart_ended(r, &s, result);
         else if (recovery_ended(r, &s, result) < 0)
@@ -127,14 +138,48 @@ static void job_removed(const char *unit, const char *job_path, const char *resu
         }
 }
 
-void restarts_expire(Restarts *r) {
-        usec_t now = now_monotonic();
+/* Is the job still there? News of its end may have been missed, as PID 1 sends none while it is off the bus. Only what is
+ * missing twice has ended: until then the news may be on its way. */
+static int look_at_job(Restarts *r, size_t index) {
+        _cleanup_unit_state_ UnitState state = { 0 };
+        Restart s = r->list[index];
+        int k;
 
+        r->list[index].looked = now_monotonic();
+        k = s.recovering ? recovery_get_unit(r->bus, &s.pending, &state) : get_unit(r, s.pending.vm, &state);
+        if (k < 0)
+                return k;
+        if (state.job_path && streq(state.job_path, s.job_path)) {
+                r->list[index].missing = false;
+                return 0;
+        }
+        if (!s.missing) {
+                r->list[index].missing = true;
+                return 0;
+        }
+        remove_from_list(r, index);
+        k = restart_resume(r, s.log, &s.pending);
+        restart_done(&s);
+        return k;
+}
+
+int restarts_look(Restarts *r) {
+        usec_t now = now_monotonic();
+        int k;
+
+        if (r->n > 0 && sd_bus_is_open(r->bus) <= 0)
+                return log_notice("The connection to systemd is lost"), -ECONNRESET;
         for (size_t i = r->n; i > 0; i--) {
                 Restart *s = r->list + i - 1;
                 if (!s->recovering && now - s->since > JOB_WAIT_MAX)
                         job_ended(r, i - 1, "timeout");
+                else if (now - MAX(s->looked, s->since) > JOB_LOOK) {
+                        k = look_at_job(r, i - 1);
+                        if (k < 0)
+                                return log_error_errno(k, "Cannot ask systemd for a job: %m");
+                }
         }
+        return 0;
 }
 
 /* ---- the beginning ---- */
@@ -149,7 +194,8 @@ static int need_bus(Restarts *r) {
                 k = sd_bus_attach_event(r->bus, r->event, SD_EVENT_PRIORITY_NORMAL);
         if (k < 0) {
                 r->bus = sd_bus_flush_close_unref(r->bus);
-                return log_error_errno(k, "Cannot reach systemd over D-Bus: %m");
+                log_debug_errno(k, "Cannot reach systemd: %m");
+                return -ENOTCONN; /* however it is not there; said by reaper_run(), once */
         }
         return 0;
 }

@@ -16,7 +16,9 @@ typedef struct Restart {
         bool recovering; /* the job is that of what comes before the restart */
         bool foreign;    /* meanwhile somebody else has had a job for the VM's unit */
         bool adopted; /* a job that was there already: of a predecessor, or of somebody else, who knows for what */
+        bool missing; /* the job, when systemd was asked for it last */
         usec_t since; /* CLOCK_MONOTONIC; adopted: that was when it was found */
+        usec_t looked; /* CLOCK_MONOTONIC, when systemd was asked for the job; 0: not yet */
 } Restart;
 
 typedef struct Restarts {
@@ -52,5 +54,6 @@ int restart_begin(Restarts *r, KillLog *log, const Pending *p);
 /* For an intention that a dead predecessor left: does what is left of it. */
 int restart_resume(Restarts *r, KillLog *log, const Pending *p);
 
-/* Gives up waiting for jobs that take longer than anything sensible; systemd goes on with them. */
-void restarts_expire(Restarts *r);
+/* To be called now and then. Finds jobs that have ended unheard; gives up waiting for those that take longer than anything
+ * sensible, with which systemd goes on. Negative: the bus is gone. */
+int restarts_look(Restarts *r);
