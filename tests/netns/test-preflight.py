@@ -30,8 +30,8 @@ def follow(found, n=1, **names):
     for command in found[n - 1]["message"].rsplit(": ", 1)[1].split("; "):
         for name, value in names.items():
             command = re.sub(rf"\b{name}\b", value, command)
-        command = command.split(", or ")[0]
-        assert command.split()[0] in ("ip", "nft", "iptables", "ip6tables", "iptables-legacy", "ip6tables-legacy", "sysctl"), command
+        command = re.sub("^(ip6?tables) ", r"\1-nft ", command.split(", or ")[0])  # which iptables is, differs
+        assert command.split()[0] in ("ip", "nft", "iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy", "sysctl"), command
         done = subprocess.run(command.split(), capture_output=True, text=True)
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
@@ -291,6 +291,16 @@ def test_rp_filter_of_an_uplink():
     check("--uplink=eth0")
 
 
+def test_rp_filter_of_two_ways_alike():
+    veth("eth0", "192.0.2.1/24")
+    veth("eth1", "198.51.100.1/24")
+    ip("route add default nexthop via 192.0.2.2 dev eth0 nexthop via 198.51.100.2 dev eth1")
+    rp_filter("default", 1)
+    rp_filter("all", 1)
+    check("--uplink=eth0")
+    check("--uplink=eth1", "--nat")
+
+
 def test_rp_filter_of_a_second_way_in():
     two_ways()
     rp_filter("eth0", 1)
@@ -379,7 +389,7 @@ def test_bridge_netfilter_and_docker():
     found = check(status=1, finds="firewall The table ip filter drops what guests send to each other over s1, to which br_netfilter "
                                   "hands it (net.bridge.bridge-nf-call-iptables)")
     warns("The table ip filter drops what guests send to each other over s1")
-    run("iptables -S DOCKER-USER")
+    run("iptables-nft -S DOCKER-USER")
     follow(found)
     reaches(True, True)
     check()
@@ -445,6 +455,8 @@ def test_bridge_netfilter_and_ufw_and_firewalld():
 
 def legacy(command, six=""):
     if not os.path.exists(f"/proc/net/ip{six}_tables_names"):
+        subprocess.run(["modprobe", f"ip{six}table_filter"], capture_output=True)
+    if not os.path.exists(f"/proc/net/ip{six}_tables_names"):
         raise Skip("no iptables-legacy in this kernel")
     run(f"ip{six}tables-legacy {command}")
 
@@ -507,7 +519,7 @@ def test_a_firewall_before_nat():
     nft("-f -", DOCKER.strip())
     check()
     found = check("--nat", status=1, finds="firewall The table ip filter drops what is forwarded for the guests behind s1")
-    run("iptables -S DOCKER-USER")
+    run("iptables-nft -S DOCKER-USER")
     follow(found)
     check("--nat")
     nft("flush ruleset")
