@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import time
+from pathlib import Path
 
 from frame import HERE, TESTS, Unavailable, need_root
 
@@ -25,6 +26,11 @@ class Box:
 
     def sh(self, script):
         return self.run("sh", "-euc", script)
+
+    def cpu(self):
+        """CPU time of all that ever ran inside, in milliseconds"""
+        cgroup = Path((self.state / "cgroup").read_text(encoding="utf-8").strip())
+        return int((cgroup / "payload/cpu.stat").read_text(encoding="utf-8").split()[1]) / 1000
 
     def write(self, path, text):
         self.run("sh", "-euc", f"mkdir -p {os.path.dirname(path)}; cat >{path}", stdin=text)

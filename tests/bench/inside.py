@@ -5,6 +5,7 @@
                               systemctl start UNIT, until it has answered qmp_capabilities on the socket QMP; until
                               systemctl returns; until the unit TAP was active; until PID 1 had forked UNIT's main
                               process
+  inside.py run COMMAND...    a command, until it has ended
   inside.py qemu QMP ARGV...  QEMU started by hand, until it has answered qmp_capabilities on the socket QMP; then
                               it is told to quit, and waited for
   inside.py line LOG LINE SERVICE UNIT
@@ -91,5 +92,11 @@ def line(*words):
     return *(int(word) / 1e6 for word in stages.split()), time.monotonic() - began
 
 
-COMMANDS = {"start": start, "qemu": qemu, "line": line, "answers": answers}
+def run(*command):
+    began = time.monotonic()
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return time.monotonic() - began,
+
+
+COMMANDS = {"start": start, "qemu": qemu, "run": run, "line": line, "answers": answers}
 print(*(f"{t * 1e6:.0f}" for t in COMMANDS[sys.argv[1]](*sys.argv[2:])))
