@@ -144,42 +144,40 @@ static void leave_out_memory(char *text) {
                 drop_item(value, "size");
 }
 
-static int add_part(Side *s, const char *option) {
-        Part *p = reallocarray(s->parts, s->n + 1, sizeof(*p));
-        char *text = strdup(option);
+/* What is before end, with a space between two. */
+static char *join(char *const *argv, char *const *end) {
+        size_t n = 1;
+        char *text, *p;
 
-        if (p)
-                s->parts = p;
-        if (!p || !text) {
-                free(text);
-                return -ENOMEM;
+        for (char *const *arg = argv; arg < end; arg++)
+                n += strlen(*arg) + 1;
+        text = p = malloc(n);
+        for (char *const *arg = argv; text && arg < end; arg++) {
+                if (arg > argv)
+                        *p++ = ' ';
+                p = stpcpy(p, *arg);
         }
-        p[s->n++] = (Part){ .text = text };
-        return 0;
-}
-
-static int add_value(Part *p, const char *value) {
-        char *text = NULL;
-
-        if (asprintf(&text, "%s %s", p->text, value) < 0)
-                return -ENOMEM;
-        free(p->text);
-        p->text = text;
-        return 0;
+        return text;
 }
 
 static int split(char *const *argv, char *const *drives, bool memory, Side *s) {
-        int r = 0;
+        s->parts = calloc(strv_length(argv) + 1, sizeof(*s->parts));
+        if (!s->parts)
+                return -ENOMEM;
+        while (argv && *argv) {
+                char *const *end = argv + 1;
+                char *text;
 
-        STRV_FOREACH (arg, argv) {
-                r = s->n == 0 || **arg == '-' ? add_part(s, *arg) : add_value(s->parts + s->n - 1, *arg);
-                if (r < 0)
-                        return r;
-        }
-        for (size_t i = 0; i < s->n; i++) {
-                leave_out_medium(s->parts[i].text, drives);
+                while (*end && **end != '-')
+                        end++;
+                text = join(argv, end);
+                if (!text)
+                        return -ENOMEM;
+                leave_out_medium(text, drives);
                 if (memory)
-                        leave_out_memory(s->parts[i].text);
+                        leave_out_memory(text);
+                s->parts[s->n++] = (Part){ .text = text };
+                argv = end;
         }
         return 0;
 }

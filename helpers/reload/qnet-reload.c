@@ -19,7 +19,8 @@
 #include "program.h"
 #include "reload.h"
 
-#define COMMAND_MAX    ((size_t) 4 * 1024 * 1024)
+#define COMMAND_MAX    ((size_t) 2 * 1024 * 1024) /* what the kernel lets a program have; of so many words ours has none: */
+#define WORDS_MAX      16384
 #define RETRY_INTERVAL 5000000 /* nanoseconds */
 #define LINES_MAX      16      /* of differences; so many explain enough */
 
@@ -36,6 +37,8 @@ static void reload_done(Reload *r) {
         settings_done(&r->sizes);
         settings_done(&r->backings);
         settings_done(&r->media);
+        strv_free(r->wanted);
+        strv_free(r->running);
         comparison_free(r->comparison);
         json_decref(r->blocks);
         qmp_free(r->qmp);
@@ -65,17 +68,23 @@ static int open_media(Reload *r) {
         return 0;
 }
 
-/* The words of /proc/PID/cmdline, each with a NUL at its end. */
+/* The words of /proc/PID/cmdline, each with a NUL at its end. The process may have changed them. */
 static int split_words(char *text, size_t n, char ***ret) {
         _cleanup_strv_ char **words = NULL;
-        int r = 0;
+        size_t count = 0;
 
-        for (char *p = text; r >= 0 && p < text + n; p += strlen(p) + 1)
-                r = strv_extend(&words, p);
-        if (r < 0)
-                return r;
+        for (char *p = text; p < text + n; p += strlen(p) + 1)
+                count++;
+        if (count == 0 || count > WORDS_MAX)
+                return count == 0 ? -ENODATA : -E2BIG;
+        words = calloc(count + 1, sizeof(*words));
+        for (size_t i = 0; words && i < count; i++, text += strlen(text) + 1) {
+                words[i] = strdup(text);
+                if (!words[i])
+                        return -ENOMEM;
+        }
         if (!words)
-                return -ENODATA;
+                return -ENOMEM;
         *ret = TAKE_PTR(words);
         return 0;
 }
@@ -105,14 +114,14 @@ static int running_command(char ***ret) {
 
 /* What was opened to the machine's user when it started is not for it any longer; whatever QEMU has open stays so. (The
  * path is QEMU's word, if that was taken over: nothing but its own user's entry is ever removed.) */
-static void take_back_media(const Reload *r, char *const *running) {
+static void take_back_media(const Reload *r) {
         _cleanup_free_ char *directory = parent_of(r->socket);
 
         for (size_t i = 0; directory && geteuid() == 0 && i < r->media.n; i++) {
                 const Setting *s = r->media.items + i;
                 _cleanup_free_ char *image = NULL;
 
-                if (drive_image(running, s->id, &image) < 0 || streq(image, s->value) || s->refused ||
+                if (drive_image(r->running, s->id, &image) < 0 || streq(image, s->value) || s->refused ||
                                 !path_is_normalized(image))
                         continue;
                 (void) guard_release(&(Guard){ .image = image, .owner_of = directory, .uid = UINT_MAX }); /* and it tells */
@@ -120,26 +129,19 @@ static void take_back_media(const Reload *r, char *const *running) {
 }
 
 /* Without it nobody knows whether an id still means what it meant when QEMU started. */
-static int compare(Reload *r) {
-        _cleanup_strv_ char **wanted = NULL, **running = NULL, **drives = NULL;
-        int e = 0;
+static int log_no_comparison(const Reload *r, int e) {
+        return log_error_errno(e, "Cannot compare QEMU's command line with that of %s, so nothing is changed: %m", r->unit);
+}
+
+static int get_commands(Reload *r) {
+        int e;
 
         if (!r->unit)
                 return 0;
-        for (size_t i = 0; e >= 0 && i < r->media.n; i++)
-                e = strv_extend(&drives, r->media.items[i].id);
+        e = unit_command(r->unit, &r->wanted);
         if (e >= 0)
-                e = unit_command(r->unit, &wanted);
-        if (e >= 0)
-                e = running_command(&running);
-        if (e >= 0)
-                e = comparison_new(wanted, running, drives, r->memory > 0, &r->comparison);
-        if (e >= 0)
-                take_back_media(r, running);
-        if (e < 0)
-                return log_error_errno(e, "Cannot compare QEMU's command line with that of %s, so nothing is changed: %m",
-                                r->unit);
-        return 0;
+                e = running_command(&r->running);
+        return e < 0 ? log_no_comparison(r, e) : 0;
 }
 
 static int become_owner(const char *socket) {
@@ -159,6 +161,19 @@ static int become_owner(const char *socket) {
 }
 
 /* ---- as the machine's user ---- */
+
+static int compare(Reload *r) {
+        _cleanup_strv_ char **drives = NULL;
+        int e = 0;
+
+        if (!r->unit)
+                return 0;
+        for (size_t i = 0; e >= 0 && i < r->media.n; i++)
+                e = strv_extend(&drives, r->media.items[i].id);
+        if (e >= 0)
+                e = comparison_new(r->wanted, r->running, drives, r->memory > 0, &r->comparison);
+        return e < 0 ? log_no_comparison(r, e) : 0;
+}
 
 static int attach(Reload *r) {
         int fd, e;
@@ -217,9 +232,13 @@ static int reload(char *words[], void *userdata) {
         r->deadline = deadline_after(r->timeout);
         e = open_media(r);
         if (e >= 0)
-                e = compare(r);
+                e = get_commands(r);
+        if (e < 0)
+                return e;
+        take_back_media(r);
+        e = become_owner(r->socket);
         if (e >= 0)
-                e = become_owner(r->socket);
+                e = compare(r);
         if (e < 0)
                 return e;
         e = attach(r);

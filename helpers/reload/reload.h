@@ -27,7 +27,8 @@ typedef struct Reload {
         usec_t timeout, deadline;
         Settings links, sizes, backings, media;
         uint64_t memory; /* 0: none */
-        Comparison *comparison; /* NULL: there is none */
+        char **wanted, **running; /* the command of the unit, and that of QEMU; NULL without a unit */
+        Comparison *comparison;   /* NULL without a unit */
         Qmp *qmp;
         json_t *blocks; /* of query-block */
         bool failed;    /* something was refused, and the rest done all the same */

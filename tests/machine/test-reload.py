@@ -173,7 +173,7 @@ def test_as_the_machine_s_user(h):
     s.bind(str(directory / "qnet.qmp"))
     s.listen()
     os.chmod(directory / "qnet.qmp", 0o777)
-    p = h.start(h.build / "helpers/reload/qnet-reload", directory / "qnet.qmp", "--timeout=5s")
+    p = h.start(h.build / "helpers/reload/qnet-reload", directory / "qnet.qmp", "--timeout=5s", extra_groups=[4])
     s.settimeout(30)
     c, _ = s.accept()
     pid, uid, gid = struct.unpack("3i", c.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))

@@ -107,6 +107,24 @@ static void test_printable(void **state) {
         differ_one("q", "q -x\033[2J\n", "", false, "-x?[2J? is no longer there");
 }
 
+/* Nor does it take long, whatever it has put there. */
+static void many_one(const char *word) {
+        _cleanup_strv_ char **w = words_of("q -m 1"), **r = NULL, **lines = NULL;
+        _cleanup_comparison_ Comparison *c = NULL;
+
+        r = calloc(16385, sizeof(char *));
+        for (size_t i = 0; i < 16384; i++)
+                assert_non_null(r[i] = strdup(word));
+        assert_int_equal(comparison_new(w, r, NULL, true, &c), 0);
+        assert_true(comparison_same(c, "d2"));
+        assert_int_equal(comparison_lines(c, &lines), 0);
+}
+
+static void test_many(void **state) {
+        many_one("-drive id=d1");
+        many_one("-m");
+}
+
 static void same_one(const char *wanted, const char *running, const char *id, bool expected) {
         _cleanup_comparison_ Comparison *c = compared(wanted, running, "", false);
 
@@ -153,6 +171,7 @@ int main(void) {
                 cmocka_unit_test(test_media),
                 cmocka_unit_test(test_memory),
                 cmocka_unit_test(test_printable),
+                cmocka_unit_test(test_many),
                 cmocka_unit_test(test_same),
                 cmocka_unit_test(test_drive_image),
         };
