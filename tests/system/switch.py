@@ -143,6 +143,9 @@ def check(name, status=0):
 def test_check_of_a_configured_switch():
     assert check("n1") == check("s1") == check("v1") == ""
     assert "no [Switch nobody] is configured" in check("nobody", 1)
+    configure(lab=CONFIG, bad="[Switch bad]\nMTU=wide\n")
+    assert "mistakes in its configuration, see: systemctl status qnet-switch@bad" in check("bad", 1)
+    configure(lab=CONFIG)
     kind, message = check("u1", 1)[0]
     assert kind == "uplink" and "There is no interface up0 to be the uplink of switch u1" in message
     # the address is the unit's, and so is the NAT
