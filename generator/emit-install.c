@@ -38,8 +38,9 @@ int emit_link(UnitWriter *w, const char *starter, const char *directory, const c
                 const char *suffix) {
         char target[sizeof("../") + UNIT_NAME_MAX];
 
-        if (snprintf(target, sizeof(target), "../%s%s%s", unit, name, suffix) >= (int) sizeof(target))
+        if (strlen(unit) + strlen(name) + strlen(suffix) > UNIT_NAME_MAX)
                 return -ENAMETOOLONG;
+        stpcpy(stpcpy(stpcpy(stpcpy(target, "../"), unit), name), suffix);
         return unit_link(w, target, starter, directory, "/", unit, name, suffix);
 }
 

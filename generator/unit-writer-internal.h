@@ -17,7 +17,8 @@ struct UnitWriter {
         FILE *stream; /* instead of dir_fd */
 
         char name[UNIT_NAME_LENGTH + 1];
-        char parent[UNIT_NAME_LENGTH + 1]; /* the last subdirectory known to be there, or "" */
+        char parents[2][UNIT_NAME_LENGTH + 1]; /* the last subdirectories known to be there, or "" */
+        unsigned last_parent; /* which of them was needed last */
         char temp[sizeof(".qnet-0123456789abcdef.tmp")];
 
         bool always_named; /* nameless files do not work here */

@@ -109,19 +109,29 @@ const char *unit_name(const UnitWriter *w) {
         return w->name;
 }
 
-/* The directory that the name is in, unless it was the last one too. */
+static bool parent_is(const char *parent, const char *name, size_t n) {
+        return strncmp(parent, name, n) == 0 && parent[n] == 0;
+}
+
+/* The directory that the name is in, unless it was one of the last two already: there is that of what starts units, which
+ * many links are in, and between them that of one unit's drop-ins. */
 static int make_parent(UnitWriter *w) {
         const char *slash = strrchr(w->name, '/');
         size_t n = slash ? (size_t) (slash - w->name) : 0;
+        unsigned other = 1 - w->last_parent;
+        char *parent = w->parents[other];
 
-        if (n == 0 || (strncmp(w->parent, w->name, n) == 0 && w->parent[n] == 0))
+        if (n == 0 || parent_is(w->parents[w->last_parent], w->name, n))
                 return 0;
-        memcpy(w->parent, w->name, n);
-        w->parent[n] = 0;
-        if (mkdirat(w->dir_fd, w->parent, 0755) < 0 && errno != EEXIST) {
+        w->last_parent = other;
+        if (parent_is(parent, w->name, n))
+                return 0;
+        memcpy(parent, w->name, n);
+        parent[n] = 0;
+        if (mkdirat(w->dir_fd, parent, 0755) < 0 && errno != EEXIST) {
                 int r = -errno;
 
-                w->parent[0] = 0;
+                parent[0] = 0;
                 return r;
         }
         return 0;

@@ -397,6 +397,24 @@ static void test_directory(void **state) {
         assert_int_equal(count_entries(), 3);
 }
 
+/* Directories in turns, as those of what starts units and of drop-ins are. */
+static void test_parents(void **state) {
+        static const char *const names[] = { "a.wants/1", "b.d/1", "a.wants/2", "c.d/1", "a.wants/3", "b.d/2", "b/1",
+                "b.d/3", "b.d.d/1", "b.d/4", "c.d/2", "a.wants/4" };
+        _cleanup_unit_writer_ UnitWriter *w = NULL;
+
+        assert_int_equal(unit_writer_new(dir, &w), 0);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                write_unit(w, names[i], names[i], 0);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                char text[64];
+
+                snprintf(text, sizeof(text), "K=%s\n", names[i]);
+                file_is(names[i], text);
+        }
+        assert_int_equal(count_entries(), 5);
+}
+
 /* A directory where the unit should be: told, and no temporary file left. */
 static void test_in_the_way(void **state) {
         _cleanup_unit_writer_ UnitWriter *w = NULL;
@@ -516,6 +534,7 @@ int main(void) {
                 cmocka_unit_test(test_span),
                 cmocka_unit_test(test_escape),
                 cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_parents, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_in_the_way, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_no_space, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_descriptors, setup, teardown),
