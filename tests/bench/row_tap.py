@@ -3,6 +3,7 @@
 import subprocess
 
 from frame import Result, enter_private_network, need_commands, need_root
+from row_arp import system_calls
 
 RATIO_GOAL = 1.5
 BRIDGE, TAP, MAC, OWN_MAC = "s1", "tap-host1", "52:54:00:aa:bb:cc", "fe:54:00:aa:bb:cc"
@@ -32,7 +33,8 @@ def rows(bench):
     sides = ("ours", "ip", "bare")
     times = dict(zip(sides, bench.in_turns(bench.rounds(200), *(round_trip(s) for s in sides), warm_up=5)))
     added, removed = ({s: [t[i] for t in times[s]] for s in sides} for i in (0, 1))
-    yield Result("tap added, against 3 x ip", "us", added["ours"], added["ip"], ratio_goal=1)
+    calls = [f"{n} system calls" if n else "" for n in (system_calls(add["ours"]), system_calls(remove["ours"]))]
+    yield Result("tap added, against 3 x ip", "us", added["ours"], added["ip"], ratio_goal=1, note=calls[0])
     yield Result("tap added, against minimal libnl", "us", added["ours"], added["bare"], ratio_goal=RATIO_GOAL)
-    yield Result("tap removed, against ip link del", "us", removed["ours"], removed["ip"])
+    yield Result("tap removed, against ip link del", "us", removed["ours"], removed["ip"], note=calls[1])
     yield Result("tap removed, against minimal libnl", "us", removed["ours"], removed["bare"])

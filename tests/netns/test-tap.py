@@ -395,14 +395,16 @@ def test_del_finds_its_tap_gone_with_anothers():
     add()
     add("tap-b", vm="b", mac=MAC2)
     slow = subprocess.Popen(["strace", "-f", "-o", "/dev/null", "-e", "trace=sendmsg", "-e",
-                             "inject=sendmsg:delay_enter=1500ms:when=3", program("qnet-tap"), "del", "tap-a"],
+                             "inject=sendmsg:signal=STOP:when=2", program("qnet-tap"), "del", "tap-a"],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
     children.append(slow)
-    wait_until(lambda: link("tap-a")["group"] == str(LEAVING))
+    wait_until(lambda: link("tap-a")["group"] == str(LEAVING), 30)
     tap("del", "tap-b")
     assert link("tap-a") is None and slow.poll() is None
-    assert finish(slow).err == ""
+    pid = int(Path(f"/proc/{slow.pid}/task/{slow.pid}/children").read_text())
+    os.kill(pid, signal.SIGCONT)
+    assert finish(slow, timeout=60).err == ""
 
 
 def test_one_made_again_does_not_leave():

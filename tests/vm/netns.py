@@ -10,6 +10,7 @@ from pathlib import Path
 SECONDS = 900
 GROUPS = ["vlan", "trunk", "vxlan", "macvtap", "security", "nat/guests-reach-out", "nat/nobody-reaches-in",
           "nat/the-last-puts-forwarding-back", "nat/router-advertisements-still-count", "nat/many-at-once", "firewall/docker",
+          "tap/one-request-removes-all-that-leave",
           "preflight/routes-in-other-tables", "preflight/bridge-netfilter-and-docker", "preflight/bridge-netfilter-and-iptables-legacy"]
 LEFT_OUT = "killed"   # hundreds of runs of a program are too many for QEMU without KVM
 
