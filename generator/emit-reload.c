@@ -10,15 +10,25 @@
 
 #define RUN_DIR "/run/qnet/vm/"
 
-/* Its own ExecReload= does the rest: shape, VLANs, isolation, port security. */
+static bool is_nat_of_earlier(const VM *vm, size_t n, const Switch *nat) {
+        for (size_t k = 0; k < n; k++)
+                if (vm->interfaces[k].tap && vm->interfaces[k].network && switch_nat(vm->interfaces[k].network) == nat)
+                        return true;
+        return false;
+}
+
+/* Their own ExecReload= does the rest: shape, VLANs, isolation, port security, and what is forwarded. */
 void emit_reload_dependencies(const VM *vm, UnitWriter *w) {
         for (size_t k = 0; k < vm->n_interfaces; k++) {
                 const Interface *i = vm->interfaces + k;
+                const Switch *nat = i->tap && i->network ? switch_nat(i->network) : NULL;
 
                 if (i->tap)
                         unit_raw(w, "PropagatesReloadTo", "qnet-tap@", i->tap, ".service");
                 if (i->tap && i->wire->nat)
                         unit_raw(w, "PropagatesReloadTo", "qnet-nat@", i->tap, ".service");
+                if (nat && !is_nat_of_earlier(vm, k, nat))
+                        unit_raw(w, "PropagatesReloadTo", "qnet-nat@", nat->name, ".service");
         }
 }
 

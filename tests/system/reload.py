@@ -9,6 +9,7 @@ MODULES = ("drivers/scsi/scsi_common", "drivers/scsi/scsi_mod", "drivers/scsi/vi
 CONFIG = TINY + """
 [Switch s1]
 Address=10.9.0.1/24
+NAT=yes
 
 [VM live]
 System=tiny
@@ -16,6 +17,7 @@ KernelCommandLine=addr=10.9.0.5/24 addr1=10.8.0.6/24 $HOME %%
 Balloon=yes
 [Interface]
 Switch=s1
+Address=10.9.0.5
 MACAddress=random
 [Interface]
 Switch=s1
@@ -82,8 +84,11 @@ def test_nothing_changed():
 def test_what_can_change_does():
     before = invocation("live"), guest.who()[0], qemu_pid("live")
     first, second = CONFIG.split("[Interface]\nSwitch=s1\n[Disk]\n")
-    configure(live=f"{first}[Interface]\nSwitch=s1\nLink=down\nIsolated=yes\n[Disk]\n{second}"
-              .replace("Size=8M", "Size=12M").replace("/one", "/two").replace("Balloon=yes", "Balloon=yes\nMemory=100M\nCPUs=2"))
+    text = f"{first}[Interface]\nSwitch=s1\nLink=down\nIsolated=yes\n[Disk]\n{second}"
+    for old, new in (("Size=8M", "Size=12M"), ("/one", "/two"), ("Balloon=yes", "Balloon=yes\nMemory=100M\nCPUs=2"),
+                     ("MACAddress=", "Forward=tcp:127.0.0.1:2222:7\nMACAddress=")):
+        text = text.replace(old, new)
+    configure(live=text)
     memory = total()
     lines = reload()
     assert (invocation("live"), guest.who()[0], qemu_pid("live")) == before, "it was restarted"
@@ -92,7 +97,8 @@ def test_what_can_change_does():
     wait_for("the guest to see the other CD", lambda: cd() == "this is two")
     wait_for("the balloon", lambda: total() < memory - (20 << 10))
     assert [line for line in lines if "restart" in line] == ["Needs a restart: -smp 2, and it runs with -smp 1."], lines
-    # the taps are reloaded along
+    # the taps are reloaded along, and NAT
+    assert Guest("live", "127.0.0.1", port=2222).who()[0] == before[1]
     ports = json.loads(sh("bridge -j -d link show"))
     isolated = {p["ifname"] for p in ports if p.get("isolated")}
     assert isolated == {"tap1-live"}, ports
