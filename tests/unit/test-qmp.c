@@ -242,6 +242,62 @@ static void test_events_and_errors(void **state) {
         peer_stop(&p);
 }
 
+static void add_fd_one(const char *reply, int expected, json_int_t set) {
+        char script[512];
+        json_int_t n = -1;
+        Peer p;
+
+        snprintf(script, sizeof(script), READY "%s\n{\"return\": {}, \"id\": 3}\n", reply);
+        peer_start(&p, say, script, true);
+        assert_int_equal(qmp_negotiate(p.qmp, deadline_after(20 * SECOND)), 0);
+        assert_int_equal(qmp_add_fd(p.qmp, STDIN_FILENO, "x", deadline_after(20 * SECOND), &n), expected);
+        assert_int_equal(n, expected == 0 ? set : -1);
+        if (expected != -EPROTO)
+                assert_int_equal(qmp_command(p.qmp, "x", deadline_after(20 * SECOND), NULL), 0);
+        peer_stop(&p);
+}
+
+static void test_add_fd_replies(void **state) {
+        add_fd_one("{\"return\": {\"fdset-id\": 7, \"fd\": 30}, \"id\": 2}", 0, 7);
+        add_fd_one("{\"return\": {\"fdset-id\": \"7\"}, \"id\": 2}", -EPROTO, 0);
+        add_fd_one("{\"return\": [], \"id\": 2}", -EPROTO, 0);
+        add_fd_one("{\"error\": {\"desc\": \"no\"}, \"id\": 2}", -EREMOTEIO, 0);
+}
+
+/* One descriptor goes with the command, none with the next. */
+static void test_add_fd_passes_it(void **state) {
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(4 * sizeof(int))];
+        } control;
+        char data[512], link[64];
+        struct iovec iov = { data, sizeof(data) };
+        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        _cleanup_qmp_ Qmp *q = NULL;
+        int fds[2], pipes[2], fd;
+        json_int_t set;
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        assert_int_equal(pipe(pipes), 0);
+        assert_int_equal(qmp_new(fds[0], &q), 0);
+        assert_int_equal(qmp_add_fd(q, pipes[1], "a \"name\"", deadline_after(1), &set), -ETIMEDOUT);
+        assert_int_equal(qmp_command(q, "next", deadline_after(1), NULL), -ETIMEDOUT);
+
+        assert_true(recvmsg(fds[1], &m, 0) > 0);
+        assert_non_null(memmem(data, sizeof(data), "\"a \\\"name\\\"\"", 12));
+        assert_int_equal(m.msg_controllen, CMSG_SPACE(sizeof(int)));
+        assert_int_equal(control.header.cmsg_type, SCM_RIGHTS);
+        memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
+        assert_int_equal(write(fd, "x", 1), 1); /* it is the pipe */
+        assert_int_equal(read(pipes[0], link, sizeof(link)), 1);
+        m.msg_controllen = sizeof(control);
+        assert_true(recvmsg(fds[1], &m, MSG_DONTWAIT) < 0 || m.msg_controllen == 0);
+        close(fd);
+        close(fds[1]);
+        close(pipes[0]);
+        close(pipes[1]);
+}
+
 static void test_socket(void **state) {
         char path[200];
 
@@ -261,6 +317,8 @@ int main(void) {
                 cmocka_unit_test(test_flood),
                 cmocka_unit_test(test_line_limit),
                 cmocka_unit_test(test_events_and_errors),
+                cmocka_unit_test(test_add_fd_replies),
+                cmocka_unit_test(test_add_fd_passes_it),
                 cmocka_unit_test(test_socket),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
