@@ -4,7 +4,8 @@
 /* What few objects say stands in a struct apart, so that the many that do not say it stay small: the object, or the
  * part of one, has a pointer to const there, never NULL, which is to defaults that all share until the first key of
  * the struct is set, or validate derives something in it. Who reads follows the pointer; who writes asks for the
- * object's own copy first, and the compiler sees to it.
+ * object's own copy first, and the compiler sees to it. Who would look at many of its members, for each object that there
+ * is, asks first whether the pointer is to the defaults.
  *
  * Another such struct is, for a Switch's Tunnel say: a member "const Tunnel *tunnel" in model.h; here and in rare.c its
  * defaults, its Rare and, if others than the table's rows write to it, a function like vm_own_hardware(); the pointer to
