@@ -4,6 +4,11 @@ the same steps in one "ip -batch", and against as many units that do nothing (/b
 systemd itself takes. The guests are no part of it: one target requires all taps of a lab.
 
 Then a switch with 100 ports, and how many processes its stop takes in all.
+
+Where the CPU time goes, of one port on Linux 6.18 with systemd 252: PID 1 takes 4 ms for a stop, the process that it forks
+4 ms before it is qnet-tap; a unit of /bin/true without any sandbox 2 and 2. With the unit's sandbox the process took 16 ms:
+11 for mounts, 4 for filters, and no one option more than 2. The deletes wait for the kernel side by side, so these waits
+hardly count.
 """
 from box import sandbox
 from frame import Result, need_commands
