@@ -19,10 +19,9 @@ int port_find_bridge(Rtnl *rtnl, const char *name, const char *ifname, Link *ret
                 return 0;
         if (streq(ret->kind, "openvswitch"))
                 log_error("Cannot attach %s to %s: that is an Open vSwitch, and qnet attaches to Linux bridges. "
-                          "Make one, with a cable to it: \"ip link add br-%.12s type bridge; ip link add %.13s-p "
-                          "type veth peer %.13s-q; ip link set %.13s-q master br-%.12s; ovs-vsctl add-port %s "
-                          "%.13s-p\", set all three up, and say Bridge=br-%.12s",
-                                ifname, name, name, name, name, name, name, name, name, name);
+                          "Type \"ovs-vsctl add-port %s %.10s-qnet -- set Interface %.10s-qnet type=internal\", and "
+                          "use a [Switch] with Uplink=%.10s-qnet instead",
+                                ifname, name, name, name, name, name);
         else
                 log_error("Cannot attach %s to %s: that is no Linux bridge but %s", ifname, name,
                                 link_describe(ret, text));
