@@ -10,7 +10,9 @@ SLOW = True
 SECONDS = 55
 CONFIG = """
 [Switch s1]
-Address=10.9.0.1/24
+Address=10.9.0.1/24 fd00:9::1/64
+DHCP=fd00:9::100-fd00:9::1ff
+RouterAdvertisement=yes
 
 [VM deb]
 Accelerator=tcg
@@ -119,6 +121,15 @@ def test_systemd_sees_the_credentials():
     assert guest.sh("systemd-creds --system cat some.secret") == "the secret\nof the guest"
     assert guest.sh("systemd-creds --system cat other.secret") == "another"
     assert guest.sh("cat /run/got-secret") == "the secret\nof the guest", "not by LoadCredential= in a unit"
+
+
+def test_networkd_asks_for_an_ipv6_address():
+    """Its address is of the range, pinned to its MAC address, and known to the reaper."""
+    ip = wait_for("a lease", lambda: re.search(r" (fd00:9::1[0-9a-f]{2}) ", Path("/var/lib/qnet/dhcp/s1.leases").read_text()))[1]
+    wait_for("the guest to have it", lambda: f"{ip}/128" in guest.sh("ip -6 addr show dev nic0 scope global -tentative"))
+    assert succeeds(f"ping -n -c 1 -w 10 {ip}")
+    assert "52:54:00:00:09:05" in sh(f"ip -6 neigh show {ip} dev s1 nud permanent"), sh("ip -6 neigh")
+    assert json.loads(sh(f"{HELPERS}/qnet-reaper resolve --json {ip}"))[0]["vm"] == "deb"
 
 
 def test_virtiofs_share_is_mounted():
