@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A whole Debian (tests/guest/debian) as a VM's guest, for what its systemd and its cloud-init make of what qnet hands over:
-credentials, a seed, shares. The guest gets its address, and with it all that is asked here, by way of the seed."""
+"""A whole Debian (tests/guest/debian) as a VM's guest, for what its systemd, its cloud-init and its QEMU guest agent make of
+what qnet hands over and asks: credentials, a seed, shares, whether it is ready, a shutdown. The guest gets
+its address, and with it all that is asked here, by way of the seed."""
 import io
 import tarfile
 
@@ -25,6 +26,9 @@ Credentials=some.secret:/etc/secret
 Credentials=other.secret:/etc/other
 CloudInit=user-data:/etc/seed/user.yaml
 CloudInit=network-config:/etc/seed/network.yaml
+Ready=agent
+ReadyTimeoutSec=300
+StopTimeoutSec=300
 
 [Interface]
 Switch=s1
@@ -105,6 +109,7 @@ def test_boot_with_address_of_the_seed():
     configure(lab=CONFIG)
     start(vm("deb"))
     guest.wait()
+    assert guest.sh("systemctl is-active qemu-guest-agent") == "active", "who has answered?"
 
 
 def test_cloud_init_applies_the_seed():
@@ -152,6 +157,15 @@ def test_power_button_and_same_instance_again():
     wait_for("another boot", lambda: (guest.who() or [before])[0] != before)
     assert guest.sh("cat /run/cloud-init/.instance-id") == "deb"
     assert guest.sh("cat /etc/from-runcmd") == "mine"
+
+
+def test_agent_shuts_it_down():
+    configure(lab=CONFIG.replace("Ready=agent", "Ready=agent\nStop=agent"))
+    stop(vm("deb"))
+    assert show(vm("deb"), "Result") == "success"
+    said = [str(e["MESSAGE"]) for e in journal("-u", vm("deb"))]
+    assert "The guest's agent shuts it down." in said, said[-5:]
+    assert any("Power down" in line for line in said), "QEMU was ended, not the guest"
 
 
 main()
