@@ -97,7 +97,7 @@ static void aliases(const char *s) {
                 MUST(alias.kind == ALIAS_FOREIGN);
                 return;
         }
-        MUST(name_is_valid(alias.name));
+        MUST(alias.kind == ALIAS_WIRE ? ifname_is_valid(alias.name) : name_is_valid(alias.name));
         MUST(alias_parse(alias_format(&alias, text), &again) >= 0 && again.kind == alias.kind);
         MUST(streq(again.name, alias.name) && again.has_mac == alias.has_mac);
         MUST(!alias.has_mac || mac_equal(&again.mac, &alias.mac));
