@@ -269,7 +269,7 @@ int emit_dhcp(const Switch *s, const Members *of_switches, const Members *of_lab
         /* BindsTo=: with the bridge gone, dnsmasq would serve nobody and not end */
         unit_dependency(w, "BindsTo", "qnet-switch@", s->name, ".service");
         emit_part_of(s->lab, w);
-        if (!s->autostart)
+        if (!stays(s))
                 unit_raw(w, "StopWhenUnneeded", "yes");
 
         unit_section(w, "Service");

@@ -106,6 +106,10 @@ static inline bool has_server(const Switch *s) { /* dnsmasq, qnet-dhcp@ */
         return s->dhcp || s->dns || s->router_advertisement;
 }
 
+static inline bool stays(const Switch *s) { /* also when nobody needs it */
+        return s->autostart || s->kept;
+}
+
 /* Shared by all of them (emit.c). */
 void emit_oneshot(UnitWriter *w); /* [Service] of what stays as it is until it is stopped */
 /* BindsTo= and After= the interface: without it the unit has no use, and ends. */

@@ -131,7 +131,7 @@ int emit_switch(const Switch *s, UnitWriter *w) {
                 return unit_close(w);
         }
         emit_part_of(s->lab, w);
-        if (!s->autostart)
+        if (!stays(s))
                 unit_raw(w, "StopWhenUnneeded", "yes");
         if (s->type == SWITCH_VDE)
                 emit_vde(s, w);
@@ -147,8 +147,8 @@ static void emit_bound(const Switch *s, UnitWriter *w) {
         emit_part_of(s->lab, w);
 }
 
-static void emit_end(bool autostart, UnitWriter *w) {
-        if (!autostart)
+static void emit_end(bool keep, UnitWriter *w) {
+        if (!keep)
                 unit_raw(w, "StopWhenUnneeded", "yes");
         emit_oneshot(w);
 }
@@ -182,7 +182,7 @@ int emit_uplink(const Switch *s, UnitWriter *w) {
         emit_origin(&s->origin, w);
         emit_bound(s, w);
         emit_device(s->fabric->uplink, w);
-        emit_end(s->autostart, w);
+        emit_end(stays(s), w);
         emit_uplink_command(s, "ExecStart", "add", w);
         emit_uplink_command(s, "ExecReload", "add", w); /* what the interface has got since */
         emit_uplink_command(s, "ExecStopPost", "del", w);
@@ -224,7 +224,7 @@ int emit_nat(const Switch *s, const Members *of_switches, UnitWriter *w) {
         emit_bound(s, w);
         if (s->fabric->uplink) /* it looks where the routes lead */
                 unit_raw(w, "After", "qnet-uplink@", s->name, ".service");
-        emit_end(s->autostart, w);
+        emit_end(stays(s), w);
         emit_nat_add(s, of_switches, "ExecStart", w);
         emit_nat_add(s, of_switches, "ExecReload", w);
         emit_del(HELPERDIR "/qnet-nat", s->name, w);
@@ -246,7 +246,7 @@ int emit_vxlan(const Switch *s, UnitWriter *w) {
                 unit_dependency(w, "BindsTo", "qnet-switch@", x->carrier->name, ".service");
         if (x->carrier && x->carrier->fabric->uplink)
                 unit_dependency(w, "Wants", "qnet-uplink@", x->carrier->name, ".service");
-        emit_end(s->autostart, w);
+        emit_end(stays(s), w);
         unit_exec(w, "ExecStart", "", HELPERDIR "/qnet-vxlan");
         unit_arg(w, "add");
         unit_arg(w, x->link);
@@ -276,7 +276,7 @@ int emit_trunk(const Trunk *t, UnitWriter *w) {
         unit_dependency(w, "BindsTo", "qnet-switch@", t->peer->name, ".service");
         if (t->peer->lab != t->self->lab)
                 emit_part_of(t->peer->lab, w);
-        emit_end(t->self->autostart || t->peer->autostart, w);
+        emit_end(stays(t->self) || stays(t->peer), w);
         unit_exec(w, "ExecStart", "", HELPERDIR "/qnet-trunk");
         unit_arg(w, "add");
         unit_arg(w, t->port);

@@ -550,6 +550,7 @@ struct Switch {
         char *lab_name; /* NULL-able */
         Lab *lab;
         bool autostart;
+        bool kept;            /* by validate: not stopped when no unit needs it */
         IPAddress *addresses; /* of the host on the bridge, with prefix */
         size_t n_addresses;
         SwitchType type;

@@ -178,6 +178,17 @@ static int spread_problems(Model *m) {
         return r;
 }
 
+/* The unit of a broken VM says what is wrong and depends on nothing. Should a guest be running under its name, since before
+ * the mistake, then nobody needs the switch that it talks through: while one VM is broken all switches stay. */
+static void keep_switches(Model *m) {
+        bool broken = false;
+
+        for (size_t i = 0; i < m->n_vms; i++)
+                broken |= m->vms[i]->n_problems > 0;
+        for (size_t i = 0; i < m->n_switches; i++)
+                m->switches[i]->kept = broken;
+}
+
 int model_validate(Model *m, const Host *host) {
         int r = 0;
 
@@ -201,5 +212,9 @@ int model_validate(Model *m, const Host *host) {
                 r = validate_links(m);
         if (r >= 0)
                 r = validate_report(m);
-        return r < 0 ? r : spread_problems(m);
+        if (r >= 0)
+                r = spread_problems(m);
+        if (r >= 0)
+                keep_switches(m);
+        return r;
 }

@@ -67,6 +67,19 @@ def test_broken_lab_starts_nobody_and_tells():
     assert re.search(r"lab\.conf:\d+: .*perhaps", status), status
 
 
+def test_mistake_while_it_runs_takes_nothing_from_it():
+    configure(lab=GOOD)
+    start(vm("good"))
+    pid, switch = qemu_pid("good"), show("qnet-switch@s1.service", "InvocationID")
+    configure(lab=GOOD.replace("[VM good]", "[VM good]\nMemory=lots"))
+    assert "lots" in sh(f"systemctl cat {vm('good')}") and show("qnet-switch@s1.service", "StopWhenUnneeded") == "no"
+    assert qemu_pid("good") == pid and show("qnet-switch@s1.service", "InvocationID") == switch
+    assert "master s1" in sh("ip link show dev tap-good")
+    configure(lab=GOOD)
+    stop(vm("good"))
+    wait_for("switch and tap to go", lambda: interfaces() == ["lo"])
+
+
 def test_removed_configuration_keeps_the_running_vm():
     configure(lab=GOOD)
     start(vm("good"))
