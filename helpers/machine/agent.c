@@ -15,6 +15,7 @@ int agent_open(const char *path, Agent *ret) {
                 return fd;
         ret->fd = fd;
         ret->id = 0;
+        ret->unanswered = 0;
         ret->n = 0;
         ret->error[0] = '\0';
         return 0;
@@ -103,13 +104,16 @@ static int receive(Agent *a, usec_t deadline, json_t **ret) {
 int agent_send_sync(Agent *a) {
         char line[96];
         uint32_t random = 0;
+        int r;
 
         if (a->id == 0) {
                 (void) getrandom(&random, sizeof(random), GRND_NONBLOCK);
                 a->id = (int64_t) random + 1;
         }
         snprintf(line, sizeof(line), "{\"execute\":\"guest-sync\",\"arguments\":{\"id\":%" PRId64 "}}\n", a->id);
-        return send_line(a, line);
+        r = send_line(a, line);
+        a->unanswered += r >= 0;
+        return r;
 }
 
 int agent_await_sync(Agent *a, usec_t deadline) {
@@ -122,11 +126,18 @@ int agent_await_sync(Agent *a, usec_t deadline) {
                 if (r < 0)
                         return r;
                 id = json_object_get(answer, "return");
-                if (json_is_integer(id) && json_integer_value(id) == a->id)
+                if (json_is_integer(id) && json_integer_value(id) == a->id) {
+                        a->unanswered -= a->unanswered > 0;
                         return 0;
+                }
                 if (now_monotonic() >= deadline) /* whatever else it says */
                         return -ETIMEDOUT;
         }
+}
+
+void agent_settle(Agent *a, usec_t deadline) {
+        while (a->unanswered > 0 && agent_await_sync(a, deadline) >= 0)
+                ;
 }
 
 int agent_shutdown(Agent *a, usec_t deadline) {

@@ -16,7 +16,8 @@
 
 typedef struct Agent {
         int fd;
-        int64_t id; /* of the last sync */
+        int64_t id;          /* of every sync */
+        unsigned unanswered; /* of them */
         char buffer[AGENT_LINE_MAX];
         size_t n;
         char error[160]; /* of the last -EREMOTEIO, printable */
@@ -32,6 +33,9 @@ void agent_close(Agent *a);
 int agent_send_sync(Agent *a);
 /* Until that answer. 0, -ETIMEDOUT, -ECONNRESET. */
 int agent_await_sync(Agent *a, usec_t deadline);
+/* Takes the answers that are still to come. An agent whose answer nobody takes hangs in its write until somebody connects,
+ * and a guest that shuts down then waits for it as long as for any service (90 s with systemd). */
+void agent_settle(Agent *a, usec_t deadline);
 /* The guest is to shut down. An agent that does so says nothing; 0 after it has been silent until the deadline, or QEMU
  * has gone. -EREMOTEIO: it refuses, a->error says why. */
 int agent_shutdown(Agent *a, usec_t deadline);

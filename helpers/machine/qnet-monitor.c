@@ -179,21 +179,20 @@ static int wait_gone(Monitor *m) {
         return 0;
 }
 
-/* 1: the guest's agent shuts it down. 0: not, and why is told. */
-static int ask_agent(const Monitor *m) {
-        _cleanup_agent_ Agent agent = { .fd = -1 };
+/* 1: the guest's agent shuts it down. 0: not, and why is told. The connection stays, as agent_settle() says why. */
+static int ask_agent(const Monitor *m, Agent *agent) {
         usec_t deadline = MIN(m->deadline, deadline_after(AGENT_TIMEOUT));
         int r;
 
         if (!m->agent)
                 return 0;
-        r = agent_open(m->agent, &agent);
+        r = agent_open(m->agent, agent);
         if (r >= 0)
-                r = agent_send_sync(&agent);
+                r = agent_send_sync(agent);
         if (r >= 0)
-                r = agent_await_sync(&agent, deadline);
+                r = agent_await_sync(agent, deadline);
         if (r >= 0)
-                r = agent_shutdown(&agent, MIN(m->deadline, deadline_after(AGENT_REFUSAL)));
+                r = agent_shutdown(agent, MIN(m->deadline, deadline_after(AGENT_REFUSAL)));
         if (r >= 0) {
                 log_info("The guest's agent shuts it down.");
                 return 1;
@@ -201,7 +200,7 @@ static int ask_agent(const Monitor *m) {
         if (r == -ETIMEDOUT)
                 log_warning("The guest's agent does not answer; pressing the power button.");
         else if (r == -EREMOTEIO)
-                log_warning("The guest's agent refuses to shut it down, pressing the power button: %s", agent.error);
+                log_warning("The guest's agent refuses to shut it down, pressing the power button: %s", agent->error);
         else
                 log_warning_errno(r, "Cannot ask the guest's agent on %s, pressing the power button: %m", m->agent);
         return 0;
@@ -245,13 +244,14 @@ static int quit(Monitor *m) {
 }
 
 static int monitor_powerdown(Monitor *m) {
+        _cleanup_agent_ Agent agent = { .fd = -1 };
         int r;
 
         r = attach(m, false);
         if (nobody_listens(r)) /* gone already: systemd runs ExecStop= then, too */
                 return wait_gone(m);
         if (r >= 0)
-                r = ask_agent(m) > 0 ? watch_until_gone(m) : press_until_gone(m);
+                r = ask_agent(m, &agent) > 0 ? watch_until_gone(m) : press_until_gone(m);
         if (r == -ETIMEDOUT && m->qmp) {
                 log_warning("The guest did not power down in time; QEMU is ended.");
                 m->deadline = deadline_after(QUIT_TIMEOUT);

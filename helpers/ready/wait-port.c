@@ -43,6 +43,8 @@ int wait_agent(Ready *r) {
                         e = agent_await_sync(&agent, MIN(r->deadline, deadline_after(ASK_INTERVAL)));
                 else if (e == 0)
                         continue;
+                if (e >= 0)
+                        agent_settle(&agent, MIN(r->deadline, deadline_after(ASK_INTERVAL)));
                 if (e != -ETIMEDOUT || now_monotonic() >= r->deadline)
                         return e;
         }

@@ -19,6 +19,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,6 +28,7 @@ CACHE = TESTS / ".cache"
 SUITE_TIMEOUT = 25 * 60
 QUICK_LEAVES_OUT = {"fuzz"}
 NOT_A_VERDICT = {"bench"}
+MOSTLY_WAIT = {"reaper"}         # these begin with the first suite after the build, and are reported in their turn
 INSTALLED = {"system", "vm"}     # these run what "meson install" made, and know names of files and --quick
 COLOURS = {"ok": "32", "FAIL": "31;1", "skip": "33"}
 LIBC = ctypes.CDLL(None)
@@ -58,10 +60,10 @@ class Results:
         return f"{len(self.ok)} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
 
 
-def spawn(command, **options):
+def spawn(command, stdout=subprocess.PIPE, **options):
     """A child in a process group of its own, which gets SIGTERM should we be killed."""
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            text=True, errors="replace", start_new_session=True,
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.STDOUT, text=True,
+                            errors="replace", start_new_session=True,
                             preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM), **options)
 
 
@@ -74,6 +76,25 @@ def end(child):
             return
         except (ProcessLookupError, subprocess.TimeoutExpired):
             pass
+
+
+class Early:
+    """A suite that runs beside others; what it prints is kept until its turn."""
+    def __init__(self, command):
+        self.file = tempfile.TemporaryFile("w+", errors="replace")
+        self.child = spawn(command, stdout=self.file)
+
+    def lines(self):
+        try:
+            self.child.wait(SUITE_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            end(self.child)
+        self.file.seek(0)
+        yield from self.file.read().splitlines()
+        return self.child.wait()
+
+
+early = {}
 
 
 def lines_of(command, **options):
@@ -174,13 +195,16 @@ class yield_all:
                 return
 
 
+def command_of(name, quick, only):
+    if name in INSTALLED:
+        return [str(TESTS / name / "run"), str(CACHE / "install"), *(["--quick"] if quick else []), *only]
+    return [str(TESTS / name / "run"), str(CACHE / "build-sanitized")]
+
+
 def suite_directory(name):
     def run(results, quick, only):
-        command = [str(TESTS / name / "run"), str(CACHE / "build-sanitized")]
-        if name in INSTALLED:
-            command = [str(TESTS / name / "run"), str(CACHE / "install"), *(["--quick"] if quick else []), *only]
         other, count, failures = [], 0, 0
-        generator = lines_of(command)
+        generator = early[name].lines() if name in early else lines_of(command_of(name, quick, only))
         while True:
             try:
                 line = next(generator)
@@ -269,6 +293,8 @@ def main(arguments):
         for i, name in enumerate(chosen, 1):
             began = time.monotonic()
             say(f"[{i}/{len(chosen)}] {name}")
+            if name != "build" and not early:
+                early.update({n: Early(command_of(n, quick, [])) for n in chosen if n in MOSTLY_WAIT})
             known[name](results, quick, only.get(name, []))
             say(f"       {time.monotonic() - began:.1f} s")
             if name == "build" and results.failed:
@@ -278,6 +304,9 @@ def main(arguments):
     except SystemExit:
         pass
     finally:
+        for other in early.values():
+            if other.child.poll() is None:
+                end(other.child)
         give_back_cache()
     summary(results, time.monotonic() - start)
     return 1 if results.failed or not results.ok else 0

@@ -113,8 +113,8 @@ def test_boot_with_address_of_the_seed():
 
 
 def test_cloud_init_applies_the_seed():
-    wait_for("cloud-init to be done", lambda: "running" not in guest.sh("cloud-init status"))
-    status = guest.sh("cloud-init status --long")
+    wait_for("cloud-init to be done", lambda: "running" not in guest.sh("cloud-init status", timeout=120))
+    status = guest.sh("cloud-init status --long", timeout=120)
     assert "status: done" in status and "DataSourceNoCloud" in status, status
     assert guest.sh("hostname") == "seeded"
     assert guest.sh("stat -c %a /etc/from-seed; cat /etc/from-seed").split("\n") == ["640", "written by cloud-init"]
