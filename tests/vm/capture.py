@@ -39,7 +39,7 @@ def test_starts_with_the_tap():
     global peer
     configure(lab=LAB.format("yes"))
     peer = Peer("host1", "10.9.0.2/24")
-    assert show(UNIT, "ActiveState") == "active", sh(f"systemctl status {UNIT}", check=False)
+    wait_for("the capture", lambda: show(UNIT, "ActiveState") == "active")
     assert "tap-host1-0001.pcapng" in show(UNIT, "StatusText"), show(UNIT, "StatusText")
     assert not succeeds("systemctl is-active --quiet qnet-capture@tap-host2.service")
     peer.sh("ping -n -c 5 -i 0.2 -s 100 10.9.0.1")
@@ -89,10 +89,9 @@ def test_own_directory():
     configure(lab=LAB.format("/srv/some/captures"))
     host1 = Peer("host1", "10.9.0.2/24")
     directory = Path("/srv/some/captures/tap-host1")
-    assert show(UNIT, "ActiveState") == "active", sh(f"journalctl -u {UNIT} --no-pager | tail -n 5")
+    wait_for("the capture", lambda: show(UNIT, "ActiveState") == "active")
     host1.sh("ping -n -c 2 -i 0.2 10.9.0.1")
-    time.sleep(1)
-    assert len(pings(directory)) == 4, pings(directory)
+    wait_for("the frames", lambda: len(pings(directory)) == 4)
     host1.close()
     wait_for("the end", lambda: show(UNIT, "ActiveState") == "inactive")
 
