@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MS_REC, MS_PRIVATE, MNT_DETACH = 0x4000, 0x40000, 2
 TUNSETIFF, IFF_TAP, IFF_TUN, IFF_NO_PI, IFF_VNET_HDR = 0x400454CA, 2, 1, 0x1000, 0x4000
 TUNSETPERSIST, TUNSETOWNER = 0x400454CB, 0x400454CC
 VNET_HEADER = bytes(10)
@@ -56,6 +56,9 @@ def leave():
         if child.poll() is None:
             child.kill()
     if directory:
+        mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        for where in reversed([m for m in mounts if m.startswith(f"{directory}/")]):
+            libc.umount2(where.encode(), MNT_DETACH)
         shutil.rmtree(directory, ignore_errors=True)
 
 
