@@ -22,7 +22,7 @@ def holder(unit):
 def hold(*units):
     """Starts units that would stop at once, as nobody needs them (StopWhenUnneeded=): something needs them now."""
     # what nobody needs any more may be stopping still; systemd-run does not replace jobs
-    wait_for("the end of all jobs", lambda: not sh("systemctl list-jobs --no-legend").strip())
+    wait_for("the end of all stops", lambda: " stop " not in sh("systemctl list-jobs --no-legend"))
     for unit in units:
         sh(f"systemd-run --quiet --collect --unit={holder(unit)} -p Requires={unit} -p After={unit} sleep infinity")
         wait_for(unit, lambda u=unit: succeeds(f"systemctl is-active --quiet {u}"))
