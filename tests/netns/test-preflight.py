@@ -8,6 +8,7 @@ import shutil
 from firewalls import DOCKER, FIREWALLD, UFW
 from routed import *  # noqa: F403
 
+ALONE = ("test_bridge_netfilter",)     # its module is for all network namespaces, and puts fragments together
 SWITCH = ("--address=10.9.0.1/24", "--address=fd00::1/64")
 
 

@@ -8,7 +8,7 @@ import threading
 
 from lab import *  # noqa: F403
 
-ALONE = True
+ALONE = ("test_",)
 IFB = "ifb-tap-a"
 LEAVING = 0x71627965  # LINK_GROUP_LEAVING
 FRAME = 1000
